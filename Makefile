@@ -1,0 +1,115 @@
+# Works on a machine that has Python 3.11 or newer, make and a compiler: everything else goes into .venv.
+
+VENV  ?= .venv
+BENCH ?= .venv-bench
+JOBS  ?= 2
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python` overrides it.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+
+BIN := $(VENV)/bin
+PIP := -m pip install -qq --disable-pip-version-check --no-input
+
+# A stamp's name holds a checksum of what was installed, so that a changed lock installs again, whatever the file times.
+RUN_LOCKS   := requirements/build.txt requirements/full.txt
+DEV_LOCKS   := requirements/build.txt requirements/dev.txt
+BENCH_LOCKS := requirements/build.txt requirements/base.txt requirements/bench.txt
+checksum     = $(shell cat pyproject.toml $(1) 2>/dev/null | cksum | cut -d' ' -f1)
+RUN_STAMP   := $(VENV)/.run-$(call checksum,$(RUN_LOCKS))
+DEV_STAMP   := $(VENV)/.dev-$(call checksum,$(DEV_LOCKS))
+BENCH_STAMP := $(BENCH)/.bench-$(call checksum,$(BENCH_LOCKS))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
+
+help:
+	@echo "make demo     the main job end to end, no network but for the first installation"
+	@echo "make test     all tests"
+	@echo "make check    format, lint, strict types, import contracts, documentation, tests"
+	@echo "make bench    measurements against the peers (own environment: $(BENCH))"
+	@echo "make docs     the documentation as pages: docs/_build/html"
+	@echo "make lock     pin what pyproject.toml and requirements/*.in ask for"
+	@echo "make setup    .venv for development; make fmt: format; make clean: remove what make made"
+
+# Directory, then one pip call per environment: with `-qq` pip prints errors only.
+define install
+	@test -n "$(PYTHON)" || { echo "Headrace needs Python 3.11 or newer; none found. Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Installing the pinned packages into $(1) (once) ..."
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	@$(1)/bin/python $(PIP) $(foreach lock,$(2),-r $(lock))
+	@$(1)/bin/python $(PIP) --no-deps --no-build-isolation -e .
+	@rm -f $(1)/.run-* $(1)/.dev-* $(1)/.bench-*
+	@touch $(3)
+endef
+
+$(DEV_STAMP):
+	$(call install,$(VENV),$(DEV_LOCKS),$(DEV_STAMP) $(RUN_STAMP))
+
+$(RUN_STAMP):
+	$(call install,$(VENV),$(RUN_LOCKS),$(RUN_STAMP))
+
+$(BENCH_STAMP):
+	$(call install,$(BENCH),$(BENCH_LOCKS),$(BENCH_STAMP))
+
+setup: $(DEV_STAMP)
+
+demo: $(RUN_STAMP)
+	@$(BIN)/headrace demo
+
+test: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+
+check: fmt-check lint types contracts docs-build test
+
+fmt: $(DEV_STAMP)
+	@$(BIN)/ruff check --quiet --select I --fix .
+	@$(BIN)/ruff format --quiet .
+
+fmt-check: $(DEV_STAMP)
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check . ; echo "run: make fmt" >&2; exit 1; }
+
+lint: $(DEV_STAMP)
+	@$(BIN)/ruff check --quiet .
+
+types: $(DEV_STAMP)
+	@$(BIN)/mypy
+
+contracts: $(DEV_STAMP)
+	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
+
+reference: $(DEV_STAMP)
+	@$(BIN)/python tools/generate_reference.py
+
+reference-check: $(DEV_STAMP)
+	@$(BIN)/python tools/generate_reference.py --check
+
+docs-build: reference-check
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+
+docs: reference
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# `make bench ONLY=take_random` runs one.
+bench: $(BENCH_STAMP)
+	@$(BENCH)/bin/python -m benchmarks.run $(ONLY)
+
+# Options that would write the address of a registry or of a local folder into a lock are off.
+# `make lock` keeps the pins that still fit; `make lock UPGRADE=--upgrade` takes the newest.
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-emit-options $(UPGRADE)
+
+# By name, because an extra that refers to the project itself would put its folder into the lock.
+EXTRAS := --extra audio --extra demo --extra pandas --extra polars --extra video
+
+lock: $(DEV_STAMP)
+	$(COMPILE) -o requirements/build.txt requirements/build.in
+	$(COMPILE) -o requirements/full.txt $(EXTRAS) pyproject.toml
+	$(COMPILE) -o requirements/base.txt -c requirements/full.txt pyproject.toml
+	$(COMPILE) -o requirements/dev.txt $(EXTRAS) --extra docs pyproject.toml requirements/dev.in
+	$(COMPILE) -o requirements/bench.txt requirements/bench.in
+
+clean:
+	@rm -rf $(VENV) $(BENCH) build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

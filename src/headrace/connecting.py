@@ -1,0 +1,36 @@
+"""Opens a lake, wherever it lies."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from headrace.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from headrace.datasets.lake import Lake
+    from headrace.storage.options import StoreOptions
+
+__all__ = ["connect"]
+
+
+def connect(uri: str | PathLike[str], *, options: StoreOptions | None = None, actor: str | None = None) -> Lake:
+    """The lake at a folder, `s3://…`, `gs://…`, `az://…` or `memory://name`; creates nothing.
+
+    Args:
+        uri: Root of the lake.
+        options: Region, endpoint and credentials of an object store; by default from the usual variables.
+        actor: Who is written into the log; by default HEADRACE_ACTOR, else user@host.
+
+    Raises:
+        InvalidInput: An unknown scheme.
+    """
+    from headrace.datasets.lake import Lake
+    from headrace.storage.opening import open_store
+
+    text = str(uri)
+    if text.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"{text} is read-only storage, not a lake; this version opens lakes in folders, s3://, gs://, az:// and memory://"
+        )
+    return Lake(open_store(text, options=options), actor=actor)

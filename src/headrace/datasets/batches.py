@@ -1,0 +1,67 @@
+"""The two shapes that rows have between a source and the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from headrace.datasets.media import MediaInput
+
+__all__ = ["FileEntry", "Origin", "RejectedRow", "RowBatch", "SampleBatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One source that rows came from: a file, a folder, an archive, or memory."""
+
+    uri: str  # file:///..., s3://..., or "memory:" + kind for values handed over in the process
+    size: int | None = None  # bytes
+    digest: str | None = None  # BLAKE3 hex of the file's bytes; None for folders, listings and memory
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a folder, listing or archive. `path` is relative, '/'-separated, never escapes."""
+
+    path: str
+    media: MediaInput
+    origin_idx: int  # into the source's origins
+
+
+@dataclass(slots=True)
+class RowBatch:
+    """Rows of a tabular source, as read."""
+
+    table: pa.RecordBatch
+    origin_idx: int  # into the source's origins
+    lines: Sequence[int] | None = None  # 1-based line where each row starts (CSV, JSON lines), else None
+    row_start: int = 0  # 0-based ordinal in the origin of the first row, for messages when there are no lines
+    extra_fields: Sequence[Sequence[str]] | None = None  # CSV without header only: fields after the first, per row
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that was left out because the caller asked to skip invalid ones."""
+
+    origin_uri: str
+    member: str | None  # path in the folder or archive, or the row's key
+    line: int | None  # 1-based
+    reason: str
+
+
+@dataclass(slots=True)
+class SampleBatch:
+    """Rows in a type's ingest schema, ready to be written.
+
+    `columns` has one entry for each column: an Arrow array of the schema's type, or for a media column a list
+    of `MediaInput` (None = null).
+    """
+
+    columns: dict[str, pa.Array | list[MediaInput | None]]
+    num_rows: int
+    origin_idx: Sequence[int] | int  # one for all rows, or one for each
+    members: Sequence[str | None] | None = None  # path within the origin
+    lines: Sequence[int | None] | None = None  # 1-based line in the origin
+    rejected: list[RejectedRow] = field(default_factory=list)

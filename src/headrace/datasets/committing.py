@@ -1,0 +1,176 @@
+"""From a source to durable objects that only need a log entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from headrace.datasets.batches import Origin, RowBatch
+from headrace.datasets.columns import schema_to_json
+from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, write_commit
+from headrace.datasets.manifests import CommitManifest
+from headrace.datasets.sources.opening import open_source
+from headrace.datasets.sources.source import FileSource, TableSource
+from headrace.datasets.state import DatasetState
+from headrace.datasets.types.base import IngestContext, OnInvalid
+from headrace.datasets.types.registry import dataset_type
+from headrace.errors import InvalidInput
+from headrace.progress import NO_PROGRESS, Progress
+from headrace.schema.tags import Tag, TagsLike, normalise_tags
+from headrace.storage.archive_limits import ArchiveLimits
+from headrace.storage.canonical import JsonValue
+from headrace.storage.store import ObjectStore
+
+__all__ = ["CommitOptions", "ReadyCommit", "prepare_commit"]
+
+_MAX_MESSAGE_CHARS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOptions:
+    """How a source is taken in."""
+
+    message: str = ""
+    tags: tuple[Tag, ...] = ()
+    media: MediaMode = "copy"
+    on_invalid: OnInvalid = "raise"
+    progress: Progress = NO_PROGRESS
+    layout: IngestLayout = field(default_factory=IngestLayout)
+    limits: ArchiveLimits = field(default_factory=ArchiveLimits)
+
+    @classmethod
+    def of(
+        cls, *, message: str, tags: TagsLike | None, media: str, on_invalid: str, options: Mapping[str, Any]
+    ) -> CommitOptions:
+        """Checked options.
+
+        Raises:
+            InvalidInput: An unknown option or a value outside its range.
+        """
+        if media not in ("copy", "reference"):
+            raise InvalidInput(f"media={media!r}: expected 'copy' or 'reference'")
+        if on_invalid not in ("raise", "skip"):
+            raise InvalidInput(f"on_invalid={on_invalid!r}: expected 'raise' or 'skip'")
+        if not isinstance(message, str) or len(message) > _MAX_MESSAGE_CHARS:
+            raise InvalidInput(f"the message must be text of at most {_MAX_MESSAGE_CHARS:,} characters")
+        known = {item.name for item in fields(cls)} - {"message", "tags", "media", "on_invalid"}
+        for name in options:
+            if name not in known:
+                raise InvalidInput(f"commit() has no option {name!r}; it has {', '.join(sorted(known))}")
+        media_mode: Literal["copy", "reference"] = "reference" if media == "reference" else "copy"
+        policy: Literal["raise", "skip"] = "skip" if on_invalid == "skip" else "raise"
+        return cls(message, normalise_tags(tags), media_mode, policy, **options)
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Ends the progress on every path."""
+        try:
+            yield
+        finally:
+            self.progress.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyCommit:
+    """Durable objects, waiting for their entry."""
+
+    prepared: PreparedCommit
+
+    @property
+    def manifest(self) -> CommitManifest:
+        """The commit's manifest."""
+        return self.prepared.manifest
+
+    def entry_body(self, *, commit_id: str, message: str) -> Mapping[str, JsonValue]:
+        """The body of the log entry: digests and counts, no content of rows."""
+        manifest = self.prepared.manifest
+        return {
+            "commit": commit_id,
+            "digest": manifest.logical.digest,
+            "manifest": self.prepared.manifest_digest,
+            "statistics": self.prepared.statistics_digest,
+            "num_rows": manifest.logical.num_rows,
+            "num_media_bytes": self.prepared.num_media_bytes,
+            "num_rejected": manifest.num_rejected,
+            "tags": [list(tag) for tag in manifest.logical.tags],
+            "message": message,
+            "schema": schema_to_json(manifest.schema),
+        }
+
+
+def prepare_commit(
+    store: ObjectStore, base: str, *, state: DatasetState, source: object, options: CommitOptions
+) -> ReadyCommit:
+    """Read, check and write a source's rows for a dataset in the given state.
+
+    Raises:
+        InvalidInput: A row breaks a rule; nothing that was written is visible.
+    """
+    kind = dataset_type(state.type_name)
+    declared = state.declared
+    opened: TableSource | FileSource = open_source(source, csv_has_header=kind.csv_has_header, limits=options.limits, schema=declared)
+    if declared is None:
+        peeked = PeekedTable.of(opened)
+        declared = kind.ingest_schema(peeked.schema)
+        opened = peeked
+    num_rows = opened.num_rows if opened.kind == "table" else opened.num_files
+    options.progress.start("reading", total_rows=num_rows, total_bytes=opened.num_bytes)
+    context = IngestContext(schema=declared, key=state.key, on_invalid=options.on_invalid)
+    return ReadyCommit(
+        write_commit(
+            store,
+            base,
+            batches=kind.ingest(opened, context),
+            origins=opened.origins,
+            dataset_type=kind,
+            schema=declared,
+            key=state.key,
+            tags=options.tags,
+            media=options.media,
+            on_invalid=options.on_invalid,
+            progress=options.progress,
+            layout=options.layout,
+        )
+    )
+
+
+class PeekedTable:
+    """A table source whose first batch was read to learn the columns; streams can be read only once."""
+
+    kind: Literal["table"]
+
+    def __init__(self, source: TableSource, *, first: RowBatch, rest: Iterator[RowBatch]) -> None:
+        self.kind = "table"
+        self.origins: list[Origin] = source.origins
+        self.num_rows: int | None = source.num_rows
+        self.num_bytes: int | None = source.num_bytes
+        self.is_csv: bool = source.is_csv
+        self.schema: pa.Schema = first.table.schema
+        self._first = first
+        self._rest = rest
+
+    @classmethod
+    def of(cls, source: TableSource | FileSource) -> PeekedTable:
+        """Read the first batch.
+
+        Raises:
+            InvalidInput: The source has no columns or no rows.
+        """
+        if source.kind != "table":
+            raise InvalidInput(
+                "a TABLE needs rows with columns: CSV, JSON, Parquet, Arrow, a data frame or dicts, not a folder of files"
+            )
+        batches = source.batches()
+        first = next(batches, None)
+        if first is None:
+            raise InvalidInput("the source has no rows, so its columns are unknown; declare them with schema=")
+        return cls(source, first=first, rest=batches)
+
+    def batches(self) -> Iterator[RowBatch]:
+        """All rows, once."""
+        yield self._first
+        yield from self._rest

@@ -1,0 +1,511 @@
+"""Writes the rows of one commit: media into shards, columns into parts, everything hashed on the way.
+
+Nothing here touches the log: until the caller claims an entry, what was written is unreferenced and invisible.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.datasets.batches import Origin, RejectedRow, SampleBatch
+from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, check_columns, media_kind, merge_schemas, normal_type
+from headrace.datasets.manifests import CommitManifest, LogicalCommit, write_document
+from headrace.datasets.media import MediaInput
+from headrace.datasets.media_loading import LoadedMedia, load_media
+from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
+from headrace.datasets.statistics import StatisticsAccumulator
+from headrace.datasets.types.base import DatasetType, OnInvalid
+from headrace.errors import InvalidInput
+from headrace.progress import Progress
+from headrace.schema.tags import Tag
+from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.parts import ROW_GROUP_ROWS, PartRecord, write_part
+from headrace.storage.shards import SHARD_BYTES, ShardWriter
+from headrace.storage.store import ObjectStore
+
+__all__ = ["IngestLayout", "MediaMode", "PreparedCommit", "write_commit"]
+
+MediaMode = Literal["copy", "reference"]
+
+_PART_ROWS = 65_536
+_PART_BYTES = 32 * 1024 * 1024
+_MAX_REJECTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class IngestLayout:
+    """How rows are laid out; changes no digest."""
+
+    part_rows: int = _PART_ROWS
+    row_group_rows: int = ROW_GROUP_ROWS
+    shard_bytes: int = SHARD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCommit:
+    """Durable objects that only need a log entry."""
+
+    manifest: CommitManifest
+    manifest_digest: str
+    statistics_digest: str
+    num_media_bytes: int
+
+
+def write_commit(
+    store: ObjectStore,
+    base: str,
+    *,
+    batches: Iterable[SampleBatch],
+    origins: Sequence[Origin],
+    dataset_type: DatasetType,
+    schema: pa.Schema,
+    key: str | None,
+    tags: tuple[Tag, ...],
+    media: MediaMode,
+    on_invalid: OnInvalid,
+    progress: Progress,
+    layout: IngestLayout = IngestLayout(),  # noqa: B008 - frozen
+) -> PreparedCommit:
+    """Write all rows durably below `base` and return what a log entry needs.
+
+    `origins` is read after the last batch, because streams learn their digests at the end.
+
+    Raises:
+        InvalidInput: A row breaks a rule; nothing that was written is visible.
+    """
+    writer = _CommitWriter(
+        store,
+        base,
+        dataset_type=dataset_type,
+        schema=schema,
+        key=key,
+        media=media,
+        on_invalid=on_invalid,
+        progress=progress,
+        layout=layout,
+        origins=origins,
+    )
+    try:
+        for batch in batches:
+            writer.add(batch)
+        return writer.finish(tags)
+    finally:
+        writer.close()
+
+
+class _CommitWriter:
+    def __init__(
+        self,
+        store: ObjectStore,
+        base: str,
+        *,
+        dataset_type: DatasetType,
+        schema: pa.Schema,
+        key: str | None,
+        media: MediaMode,
+        on_invalid: OnInvalid,
+        progress: Progress,
+        layout: IngestLayout,
+        origins: Sequence[Origin],
+    ) -> None:
+        self._store = store
+        self._base = base
+        self._type = dataset_type
+        self._declared = schema
+        self._key = key
+        self._media: MediaMode = media
+        self._on_invalid = on_invalid
+        self._progress = progress
+        self._layout = layout
+        self._origins = origins
+        self._probes = dataset_type.probes(schema)
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
+        self._shards = ShardWriter(store, base, shard_bytes=layout.shard_bytes)
+        self._schemas: list[pa.Schema] = []
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+        self._pending_bytes = 0
+        self._narrow: list[pa.Table] = []
+        self._parts: list[PartRecord] = []
+        self._digests: list[bytes] = []
+        self._ordinals_of_keys: dict[str, int] = {}
+        self._rejected: list[RejectedRow] = []
+        self._num_rejected = 0
+        self._num_rows = 0
+        self._num_members = 0
+        self._num_media_bytes = 0
+
+    def close(self) -> None:
+        """Stop the threads; call it on every path."""
+        self._pool.shutdown(cancel_futures=True)
+        self._shards.abandon()
+
+    def add(self, batch: SampleBatch) -> None:
+        self._reject(batch.rejected)
+        if batch.num_rows == 0:
+            return
+        keep = np.ones(batch.num_rows, dtype=bool)  # [num_rows]
+        media = {name: values for name, values in batch.columns.items() if isinstance(values, list)}
+        loaded = self._load(batch, media, keep)
+        arrays: dict[str, pa.Array] = {}
+        for name, values in batch.columns.items():
+            if not isinstance(values, list):
+                arrays[name] = self._normal(name, values)
+        keys = self._keys(batch, arrays, keep)
+        positions = np.flatnonzero(keep)  # [num_kept]
+        if len(positions) < batch.num_rows:
+            indices = pa.array(positions)
+            arrays = {name: values.take(indices) for name, values in arrays.items()}
+            loaded = {name: [values[idx] for idx in positions] for name, values in loaded.items()}
+            media = {name: [values[idx] for idx in positions] for name, values in media.items()}
+            keys = None if keys is None else [keys[idx] for idx in positions]
+        if len(positions):
+            self._append(batch, arrays, media, loaded, keys, positions)
+
+    def finish(self, tags: tuple[Tag, ...]) -> PreparedCommit:
+        if self._num_rows == 0:
+            raise InvalidInput(
+                f"no rows left to commit: all {self._num_rejected} were left out as invalid, the first because "
+                f"{self._rejected[0].reason}"
+                if self._num_rejected
+                else "the source has no rows; a commit needs at least one"
+            )
+        schema = self._schema()
+        self._progress.start("writing")
+        self._flush(schema)
+        shards = self._shards.close()
+        logical = LogicalCommit(
+            self._type.name, self._type.version, schema, tags, self._num_rows, rows_root(self._digests)
+        )
+        manifest = CommitManifest(
+            logical=logical,
+            schema=schema,
+            origins=tuple(self._origins),
+            parts=tuple(self._parts),
+            shards=tuple(shards),
+            rejected=tuple(self._rejected),
+            num_rejected=self._num_rejected,
+        )
+        self._progress.start("statistics")
+        statistics = self._statistics(schema)
+        return PreparedCommit(
+            manifest=manifest,
+            manifest_digest=write_document(self._store, self._base, data=canonical_json(manifest.to_json())),
+            statistics_digest=write_document(self._store, self._base, data=_plain_json(statistics)),
+            num_media_bytes=self._num_media_bytes,
+        )
+
+    def _load(
+        self, batch: SampleBatch, media: Mapping[str, list[MediaInput | None]], keep: np.ndarray
+    ) -> dict[str, list[LoadedMedia | None]]:
+        loaded: dict[str, list[LoadedMedia | None]] = {}
+        for name, values in media.items():
+            column: list[LoadedMedia | None] = []
+            stream = load_media(values, probe=self._probes.get(name), keep_bytes=self._media == "copy", pool=self._pool)
+            for idx, value in enumerate(stream):
+                if isinstance(value, InvalidInput):
+                    self._refuse(batch, idx, str(value), error=value)
+                    keep[idx] = False
+                    column.append(None)
+                else:
+                    if self._media == "reference" and value is not None and getattr(values[idx], "uri", None) is None:
+                        raise InvalidInput(
+                            f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed or come "
+                            "from memory. Commit with media='copy' (the command without --reference)"
+                        )
+                    column.append(value)
+                    self._progress.advance(0 if loaded else 1, 0 if value is None else value.size)
+            loaded[name] = column
+        if not media:
+            self._progress.advance(batch.num_rows)
+        return loaded
+
+    def _normal(self, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Array:
+        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        if isinstance(array, pa.ChunkedArray):
+            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+        target = pa.string() if pa.types.is_null(array.type) else normal_type(array.type, column=name)
+        if isinstance(array.type, pa.BaseExtensionType):
+            array = array.storage
+        return array if array.type == target else array.cast(target)
+
+    def _keys(self, batch: SampleBatch, arrays: Mapping[str, pa.Array], keep: np.ndarray) -> list[str] | None:
+        """The key of each row as text, None for keyless datasets; rows that break the rule are refused."""
+        if self._key is None:
+            return None
+        column = arrays.get(self._key)
+        if column is None:
+            raise InvalidInput(f"the key column {self._key!r} is missing in the source", column=self._key)
+        if not _can_be_key(column.type):
+            raise InvalidInput(f"a {column.type} cannot be a key; use text, whole numbers, dates or times", column=self._key)
+        keys: list[str | None] = column.cast(pa.string()).to_pylist()
+        known = self._ordinals_of_keys
+        for idx in np.flatnonzero(keep).tolist():
+            key = keys[idx]
+            if key is None or key == "":
+                reason = f"the key column {self._key!r} is {'null' if key is None else 'empty'}; every row needs a key"
+            elif key in known:
+                reason = (
+                    f"the key {key!r} appears twice in this commit, first in row {known[key]} (counted from 0); a key must be "
+                    "unique within one commit"
+                )
+            else:
+                known[key] = self._num_rows + idx
+                continue
+            self._refuse(batch, idx, reason)
+            keep[idx] = False
+        return [key or "" for key in keys]
+
+    def _append(
+        self,
+        batch: SampleBatch,
+        arrays: dict[str, pa.Array],
+        media: Mapping[str, list[MediaInput | None]],
+        loaded: Mapping[str, list[LoadedMedia | None]],
+        keys: list[str] | None,
+        positions: np.ndarray,  # [num_kept], rows of the batch
+    ) -> None:
+        num_rows = len(positions)
+        fields: list[pa.Field] = []
+        encoded: dict[str, list[bytes]] = {}
+        columns: list[pa.Array] = []
+        for name in batch.columns:
+            if name in arrays:
+                declared = _field_of(self._declared, name)
+                values = arrays[name]
+                nullable = declared.nullable if declared is not None else True
+                fields.append(pa.field(name, values.type, nullable))
+                encoded[name] = encode_values(name, values=values)
+                columns.append(values)
+            else:
+                declared = _field_of(self._declared, name)
+                if declared is None or media_kind(declared) is None:
+                    raise TypeError(f"type {self._type.name} gave media for {name!r}, which is no media column")
+                fields.append(declared)
+                encoded[name] = encode_media(name, digests=[None if item is None else item.digest for item in loaded[name]])
+                columns.append(self._locators(name, media[name], loaded[name], multiple=len(media) > 1))
+        for field, values in zip(fields, columns, strict=True):
+            if not field.nullable and values.null_count:
+                idx = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
+                raise InvalidInput(
+                    f"{_place(batch, int(positions[idx]), self._origins)}: column {field.name!r} is null, it must have a value",
+                    column=field.name,
+                )
+        schema = pa.schema(fields)
+        if not self._schemas or self._schemas[-1] != schema:
+            self._schemas.append(schema)
+        digests = row_digests(encoded, num_rows=num_rows)
+        if keys is None:
+            keys = self._occurrence_keys(digests)
+        self._digests.extend(digests)
+        digest_array = pa.Array.from_buffers(pa.binary(32), num_rows, [None, pa.py_buffer(b"".join(digests))])
+        table = pa.table(
+            [
+                *columns,
+                pa.array(keys, pa.string()),
+                digest_array,
+                _origin_array(batch.origin_idx, positions),
+                _picked(batch.members, positions, pa.string()),
+                _picked(batch.lines, positions, pa.int64()),
+            ],
+            names=[*schema.names, "_key", "_digest", "_origin", "_member", "_line"],
+        )
+        self._pending.append(table)
+        self._pending_rows += num_rows
+        self._pending_bytes += table.nbytes
+        self._num_rows += num_rows
+        if self._pending_rows >= self._layout.part_rows or self._pending_bytes >= _PART_BYTES:
+            self._flush(self._schema())
+
+    def _locators(
+        self, name: str, inputs: Sequence[MediaInput | None], values: Sequence[LoadedMedia | None], *, multiple: bool
+    ) -> pa.Array:
+        shards: list[int | None] = []
+        uris: list[str | None] = []
+        versions: list[str | None] = []
+        offsets: list[int] = []
+        for source, value in zip(inputs, values, strict=True):
+            shard: int | None = None
+            uri: str | None = None
+            version: str | None = None
+            offset = 0
+            if value is not None and source is not None:
+                if value.data is not None:
+                    extension = value.header.format or _extension(source.name)
+                    stem = f"{self._num_members:012d}"
+                    member = f"{stem}.{name}.{extension}" if multiple and name.isascii() else f"{stem}.{extension}"
+                    shard, offset = self._shards.add(member, value.data)
+                    value.data = None
+                    self._num_members += 1
+                else:
+                    uri, version, offset = source.uri, source.version, source.offset
+                self._num_media_bytes += value.size
+            shards.append(shard)
+            uris.append(uri)
+            versions.append(version)
+            offsets.append(offset)
+        present = [value for value in values if value is not None]
+        absent = [value is None for value in values]
+        has_nulls = len(present) < len(values)
+        mask = pa.array(absent) if has_nulls else None
+
+        def column(read: list[object], kind: pa.DataType) -> pa.Array:
+            if has_nulls:
+                source_values = iter(read)
+                read = [None if is_absent else next(source_values) for is_absent in absent]
+            return pa.array(read, kind)
+
+        return pa.StructArray.from_arrays(
+            [
+                pa.array(shards, pa.int32()),
+                pa.array(uris, pa.string()),
+                pa.array(versions, pa.string()),
+                pa.array(offsets, pa.int64()),
+                column([value.size for value in present], pa.int64()),
+                column([value.digest for value in present], pa.binary(32)),
+                column([value.check for value in present], pa.binary(16)),
+                column([value.header.format for value in present], pa.string()),
+                column([value.header.width for value in present], pa.int32()),
+                column([value.header.height for value in present], pa.int32()),
+                column([value.header.duration for value in present], pa.float64()),
+            ],
+            fields=list(LOCATOR_TYPE),
+            mask=mask,
+        )
+
+    def _occurrence_keys(self, digests: list[bytes]) -> list[str]:
+        counts = self._ordinals_of_keys
+        keys = []
+        for digest in digests:
+            stem = digest[:16].hex()
+            occurrence = counts.get(stem, 0)
+            counts[stem] = occurrence + 1
+            keys.append(f"{stem}.{occurrence}")
+        return keys
+
+    def _flush(self, schema: pa.Schema) -> None:
+        if not self._pending:
+            return
+        table = pa.concat_tables(self._pending, promote_options="default").combine_chunks()
+        names = [name for name in schema.names if name in table.column_names]
+        table = table.select([*names, "_key", "_digest", "_origin", "_member", "_line"])
+        self._parts.append(
+            write_part(self._store, self._base, table=table, row_group_rows=self._layout.row_group_rows)
+        )
+        self._narrow.append(narrow_table(table, schema))
+        self._pending = []
+        self._pending_rows = 0
+        self._pending_bytes = 0
+
+    def _schema(self) -> pa.Schema:
+        """All columns so far, the declared ones first; further columns are always nullable."""
+        merged = merge_schemas(self._schemas)
+        declared = [field for field in merged if _field_of(self._declared, field.name) is not None]
+        names = {field.name for field in declared}
+        schema = pa.schema([*declared, *(field for field in merged if field.name not in names)])
+        check_columns(schema)
+        return schema
+
+    def _statistics(self, schema: pa.Schema) -> JsonValue:
+        accumulator = StatisticsAccumulator(schema, label_column=self._type.label_column)
+        for table in self._narrow:
+            accumulator.add(table)
+        return accumulator.finish(num_rejected=self._num_rejected)
+
+    def _refuse(self, batch: SampleBatch, idx: int, reason: str, *, error: InvalidInput | None = None) -> None:
+        origin = self._origins[_origin_of(batch, idx)]
+        member = batch.members[idx] if batch.members is not None else None
+        line = batch.lines[idx] if batch.lines is not None else None
+        if self._on_invalid == "raise":
+            if error is not None and line is None:
+                raise error
+            place = f"{origin.uri}" + (f"/{member}" if member and not member.startswith("/") else "")
+            raise InvalidInput(reason, file=place, line=line) from error
+        self._reject([RejectedRow(origin.uri, member, line, reason)])
+
+    def _reject(self, rows: Sequence[RejectedRow]) -> None:
+        self._num_rejected += len(rows)
+        self._rejected.extend(rows[: _MAX_REJECTED - len(self._rejected)])
+
+
+def narrow_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of a part with media columns in the form that filters and statistics see, and `_digest`."""
+    columns = []
+    names = []
+    for field in schema:
+        if field.name not in table.column_names:
+            continue
+        values = table.column(field.name)
+        columns.append(media_view(values) if media_kind(field) is not None else values)
+        names.append(field.name)
+    return pa.table([*columns, table.column("_digest")], names=[*names, "_digest"])
+
+
+def media_view(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of locators without the place where the bytes lie."""
+    chunks = []
+    for chunk in values.chunks:
+        parts = [pc.struct_field(chunk, name) for name in (field.name for field in MEDIA_VIEW_TYPE)]
+        mask = chunk.is_null() if chunk.null_count else None
+        chunks.append(pa.StructArray.from_arrays(parts, fields=list(MEDIA_VIEW_TYPE), mask=mask))
+    return pa.chunked_array(chunks, MEDIA_VIEW_TYPE)
+
+
+def _plain_json(document: JsonValue) -> bytes:
+    import orjson
+
+    return orjson.dumps(document)
+
+
+def _can_be_key(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_integer(kind) or types.is_date(kind) or types.is_timestamp(kind))
+
+
+def _extension(name: str) -> str:
+    """Extension for a member without a known format: letters and digits of the source's name, else "bin"."""
+    stem, dot, extension = name.rpartition(".")
+    if dot and stem and extension.isascii() and extension.isalnum() and len(extension) <= 16:
+        return extension.lower()
+    return "bin"
+
+
+def _origin_of(batch: SampleBatch, idx: int) -> int:
+    return batch.origin_idx if isinstance(batch.origin_idx, int) else batch.origin_idx[idx]
+
+
+def _place(batch: SampleBatch, idx: int, origins: Sequence[Origin]) -> str:
+    place = origins[_origin_of(batch, idx)].uri
+    if batch.members is not None and batch.members[idx]:
+        place += f"/{batch.members[idx]}"
+    if batch.lines is not None and batch.lines[idx] is not None:
+        place += f":{batch.lines[idx]}"
+    return place
+
+
+def _origin_array(origin_idx: Sequence[int] | int, positions: np.ndarray) -> pa.Array:
+    if isinstance(origin_idx, int):
+        return pa.array(np.full(len(positions), origin_idx, dtype=np.int32))
+    return pa.array(np.asarray(origin_idx, dtype=np.int32)[positions])
+
+
+def _picked(values: Sequence[object] | None, positions: np.ndarray, kind: pa.DataType) -> pa.Array:
+    if values is None:
+        return pa.nulls(len(positions), kind)
+    if len(positions) == len(values):
+        return pa.array(list(values), kind)
+    return pa.array([values[idx] for idx in positions], kind)
+
+
+def _field_of(schema: pa.Schema, name: str) -> pa.Field | None:
+    idx = schema.get_field_index(name)
+    return None if idx < 0 else schema.field(idx)
+

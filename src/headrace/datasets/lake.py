@@ -1,0 +1,349 @@
+"""A lake: one root that holds everything, and the register of its datasets."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from headrace.datasets.columns import check_columns, schema_to_json
+from headrace.datasets.commit import Commit
+from headrace.datasets.committing import CommitOptions, prepare_commit
+from headrace.datasets.dataset import Dataset, check_on_duplicate_key
+from headrace.datasets.manifests import write_document
+from headrace.datasets.snapshot import Snapshot
+from headrace.datasets.state import DatasetRecord, LakeState, RunRecord
+from headrace.datasets.types.registry import dataset_type
+from headrace.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
+from headrace.schema.names import check_dataset_name, near_miss
+from headrace.schema.references import Reference
+from headrace.schema.tags import TagsLike
+from headrace.storage.canonical import JsonValue, canonical_json, read_json
+from headrace.storage.log import EntryLog, now_microseconds
+from headrace.storage.parts import PartCache
+from headrace.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from headrace.datasets.audit import AuditEntry
+    from headrace.datasets.lineage import SampleLineage
+    from headrace.datasets.verification import VerifyReport
+
+__all__ = ["FORMAT", "Lake"]
+
+FORMAT = 1
+_MARKER = "headrace.json"
+
+
+class Lake:
+    """Opens lazily: nothing is read or created before the first call that needs it. Safe to use from several threads."""
+
+    def __init__(
+        self, store: ObjectStore, *, actor: str | None = None, clock: Callable[[], int] = now_microseconds
+    ) -> None:
+        self.store = store
+        self.actor = actor or os.environ.get("HEADRACE_ACTOR") or default_actor()
+        self.clock = clock
+        self.part_cache = PartCache()
+        self._log: EntryLog[LakeState] = EntryLog(store, "", state=LakeState(), actor=self.actor, clock=clock)
+        self._datasets: dict[str, Dataset] = {}
+        self._is_checked = False
+
+    # -- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def uri(self) -> str:
+        """The root, as a path or URI."""
+        return self.store.uri
+
+    @property
+    def log_of_entries(self) -> EntryLog[LakeState]:
+        """The lake's own log."""
+        return self._log
+
+    @property
+    def exists(self) -> bool:
+        """Whether a lake is there already; connecting creates nothing.
+
+        Raises:
+            Unavailable: It was written by a newer version.
+        """
+        if not self._is_checked:
+            if self.store.stat(_MARKER) is None:
+                return False
+            name = f"{self.uri}/{_MARKER}"
+            document = read_json(self.store.get(_MARKER), name=name)
+            if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+                raise InvalidInput(f"{name} does not describe a lake; is {self.uri} the right folder?")
+            if document["format"] > FORMAT:
+                raise Unavailable(
+                    f"the lake at {self.uri} has format {document['format']}, this version of Headrace reads up to {FORMAT}; "
+                    "update Headrace"
+                )
+            self._is_checked = True
+        return True
+
+    # -- datasets -----------------------------------------------------------------------------------------------
+
+    def datasets(self) -> list[Dataset]:
+        """All datasets by id; empty when there is no lake yet."""
+        if not self.exists:
+            return []
+        return [self._open(record) for record in self._log.refresh().by_id.values()]
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset with this name or id.
+
+        Raises:
+            NotFound: There is none; names the closest, and the command that creates it.
+        """
+        record = self._find(name)
+        if record is None:
+            known = list(self._log.refresh().by_name) if self.exists else []
+            hint = near_miss(name, known)
+            where = f"lake {self.uri} has no dataset {name!r}" if self.exists else f"there is no lake at {self.uri} yet"
+            raise NotFound(
+                f"{where}.{hint} Datasets: {', '.join(known) or 'none'}. To create it: "
+                f"headrace dataset create {self.uri}::{name} --type TYPE --source SOURCE"
+            )
+        return self._open(record)
+
+    def create_dataset(
+        self,
+        name: str,
+        type: str | None = None,
+        *,
+        source: object | None = None,
+        tags: TagsLike | None = None,
+        description: str = "",
+        owner: str | None = None,
+        schema: pa.Schema | None = None,
+        key: str | None = None,
+        on_duplicate_key: str | None = None,
+        media: str = "copy",
+        on_invalid: str = "raise",
+        message: str = "Initial commit",
+        **options: Any,
+    ) -> Dataset:
+        """A new dataset, with a first commit if a source is given. A failed create leaves no trace.
+
+        Args:
+            name: Unique in the lake: a letter or '_', then up to 99 letters, digits, '_', '.', '-'.
+            type: A dataset type; TABLE when only a schema is given.
+            source: Taken in as commit 1, see `Dataset.commit`.
+            tags: Of commit 1.
+            description: Free text.
+            owner: Free text.
+            schema: Columns of a TABLE; without it the first source's are taken.
+            key: Column of a TABLE whose values tell rows apart; None: rows are a multiset.
+            on_duplicate_key: "keep" or "replace": what a key in several commits means.
+            media: "copy" or "reference", see `Dataset.commit`.
+            on_invalid: "raise" or "skip", see `Dataset.commit`.
+            message: Of commit 1.
+            options: Further fields of `CommitOptions`.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            InvalidInput: A bad name, type, schema or source.
+        """
+        check_dataset_name(name)
+        kind = dataset_type(type or ("TABLE" if schema is not None else _no_type(name)))
+        if schema is not None:
+            check_columns(schema)
+        declared = None if kind.name == "TABLE" and schema is None else kind.ingest_schema(schema)
+        if key is not None and kind.name != "TABLE" and key != kind.key:
+            raise InvalidInput(f"datasets of type {kind.name} have the key {kind.key!r}; only a TABLE takes key=", column=key)
+        key = key or kind.key
+        if key is not None and declared is not None and key not in declared.names:
+            raise InvalidInput(
+                f"the key {key!r} is no column of the schema.{near_miss(key, declared.names)} Columns: {', '.join(declared.names)}",
+                column=key,
+            )
+        rule = check_on_duplicate_key(on_duplicate_key, dataset_type_name=kind.name, key=key)
+        settings = CommitOptions.of(message=message, tags=tags, media=media, on_invalid=on_invalid, options=options)
+        if self.exists and self._find(name) is not None:
+            raise self._taken(name)
+        self.store.prepare_for_writing()
+        uid = secrets.token_hex(8)
+        dataset = Dataset(self, dataset_id="", name=name, uid=uid)
+        record: DatasetRecord | None = None
+        try:
+            with settings.reporting():
+                entry_log = dataset.log_of_entries
+                body: dict[str, JsonValue] = {
+                    "uid": uid,
+                    "type": kind.name,
+                    "type_version": kind.version,
+                    "schema": None if declared is None else schema_to_json(declared),
+                    "key": key,
+                    "on_duplicate_key": rule,
+                    "description": description,
+                    "owner": owner,
+                }
+                entry_log.append("create", lambda _: body)
+                if source is not None:
+                    ready = prepare_commit(
+                        self.store, dataset.base, state=entry_log.refresh(), source=source, options=settings
+                    )
+                    entry_log.append("commit", lambda _: ready.entry_body(commit_id="1", message=settings.message))
+            self._initialise()
+            record = self._register(name, uid)
+        except (InvalidInput, NotFound, AlreadyExists):
+            self._discard(dataset.base)
+            raise
+        return self._open(record)
+
+    # -- reading across datasets -----------------------------------------------------------------------------------
+
+    def snapshot(self, reference: str) -> Snapshot:
+        """The snapshot that a reference without the lake names: "intents", "intents@prod", "intents@id:0123abcd", …
+
+        Reading logs nothing.
+
+        Raises:
+            NotFound: No such dataset, alias, id or commit.
+        """
+        parsed = Reference.parse(reference)
+        if parsed.lake is not None and parsed.lake != self.uri:
+            raise InvalidInput(f"{reference!r} names the lake {parsed.lake}; this one is {self.uri}. Leave out the part before '::'")
+        return self.dataset(parsed.dataset).resolve(parsed.selector)
+
+    def commit(self, name: str, source: object, **options: Any) -> Commit:
+        """Shorthand for `lake.dataset(name).commit(source, …)`."""
+        return self.dataset(name).commit(source, **options)
+
+    def lineage(self, sample: str) -> list[SampleLineage]:
+        """Every sample with this `_id` (or key) in any dataset, with its way back to the source file.
+
+        Raises:
+            NotFound: No dataset has it.
+        """
+        from headrace.datasets.lineage import find_samples
+
+        found = [item for dataset in self.datasets() for item in find_samples(dataset, sample)]
+        if not found:
+            raise NotFound(f"no dataset of lake {self.uri} has a sample {sample!r}; ids come from: headrace sample REF --json")
+        return found
+
+    def record_run(
+        self,
+        snapshot: Snapshot,
+        *,
+        name: str,
+        artefacts: Sequence[str] = (),
+        metrics: Mapping[str, float] | None = None,
+    ) -> RunRecord:
+        """Write down that something was made from a snapshot: a model, a report, another dataset.
+
+        Args:
+            snapshot: What was used; it is logged if it is not yet.
+            name: Name of the run; runs may share one.
+            artefacts: Paths or URIs of what came out.
+            metrics: Numbers by name.
+        """
+        dataset = snapshot.dataset
+        dataset.log_snapshot(snapshot)
+        document = {
+            "format": 1,
+            "name": name,
+            "snapshot": snapshot.id,
+            "artefacts": [str(item) for item in artefacts],
+            "metrics": {key: repr(float(value)) for key, value in (metrics or {}).items()},
+        }
+        digest = write_document(self.store, dataset.base, data=canonical_json(document))
+        run_id = secrets.token_hex(8)
+        body = {"run": run_id, "name": name, "snapshot": snapshot.id, "document": digest}
+        dataset.log_of_entries.append("run", lambda _: body)
+        return next(run for run in reversed(dataset.runs) if run.run_id == run_id)
+
+    def verify(self, **options: Any) -> VerifyReport:
+        """Replay every log and compare every object and every row with its digest; reads the whole lake."""
+        from headrace.datasets.verification import verify_lake
+
+        self._require()
+        return verify_lake(self, **options)
+
+    def audit(self) -> list[AuditEntry]:
+        """Every change of the lake, oldest first: time, actor, operation, dataset."""
+        from headrace.datasets.audit import audit_entries
+
+        self._require()
+        return audit_entries(self)
+
+    def __repr__(self) -> str:
+        if not self.exists:
+            return f"<Lake {self.uri} (not created yet)>"
+        return f"<Lake {self.uri} {len(self._log.refresh().by_id)} datasets>"
+
+    def _repr_html_(self) -> str:
+        from headrace.datasets.html_reprs import html_table
+
+        return html_table(f"Lake {self.uri}", {dataset.name: repr(dataset) for dataset in self.datasets()})
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _find(self, name: str) -> DatasetRecord | None:
+        if not self.exists:
+            return None
+        state = self._log.refresh()
+        return state.by_name.get(name) or state.by_id.get(name)
+
+    def _open(self, record: DatasetRecord) -> Dataset:
+        dataset = self._datasets.get(record.uid)
+        if dataset is None:
+            dataset = Dataset(self, dataset_id=record.dataset_id, name=record.name, uid=record.uid)
+            dataset = self._datasets.setdefault(record.uid, dataset)
+        return dataset
+
+    def _register(self, name: str, uid: str) -> DatasetRecord:
+        def plan(state: LakeState) -> Mapping[str, JsonValue]:
+            if name in state.by_name:
+                raise self._taken(name)
+            return {"dataset": state.next_id, "uid": uid, "name": name}
+
+        self._log.append("create-dataset", plan)
+        return self._log.refresh().by_name[name]
+
+    def _initialise(self) -> None:
+        if not self.exists:
+            self.store.put_new(_MARKER, canonical_json({"format": FORMAT, "lake": secrets.token_hex(16)}))
+
+    def _discard(self, base: str) -> None:
+        """Remove what a refused create wrote; its folder has a random name that nobody else knows."""
+        for stat in list(self.store.list(base)):
+            self.store.delete(stat.key)
+
+    def _require(self) -> None:
+        if not self.exists:
+            raise NotFound(
+                f"there is no lake at {self.uri}; it is created with its first dataset: "
+                f"headrace dataset create {self.uri}::NAME --type TYPE --source SOURCE"
+            )
+
+    def _taken(self, name: str) -> AlreadyExists:
+        return AlreadyExists(
+            f"lake {self.uri} has a dataset {name!r} already; to add to it: headrace commit {self.uri}::{name} SOURCE, or choose "
+            "another name"
+        )
+
+
+def default_actor() -> str:
+    """user@host; HEADRACE_ACTOR or `connect(actor=…)` say otherwise."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _no_type(name: str) -> str:
+    raise InvalidInput(
+        f"dataset {name!r} needs a type, for example type='IMAGE_CLASS', or a schema (type TABLE). Types: "
+        "headrace dataset create --help"
+    )
+
+

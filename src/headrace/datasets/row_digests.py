@@ -1,0 +1,174 @@
+"""The identity of a row: BLAKE3 over its typed values, the same on every machine and in every layout.
+
+A row's encoding is, for each column that is not null in ascending order of name: the name, a letter for the kind of
+value and the value, each with its length. Integers are 8 bytes, floats 64-bit IEEE 754 (one NaN), text UTF-8, media and
+binary values their own BLAKE3 digest. Because nulls leave no trace and widths do not count, adding a nullable column
+or widening a number keeps every digest.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import blake3
+import numpy as np
+import pyarrow as pa
+
+from headrace.storage.digests import digest_of
+
+__all__ = ["encode_media", "encode_values", "row_digests", "rows_root"]
+
+_LENGTH = struct.Struct("<I")
+_INT = struct.Struct("<q")
+_BIG = struct.Struct("<Q")
+_FLOAT = struct.Struct("<d")
+
+
+def row_digests(encoded: dict[str, list[bytes]], *, num_rows: int) -> list[bytes]:
+    """One 32-byte digest for each row, from the encodings of its columns (name -> one item a row)."""
+    columns = [encoded[name] for name in sorted(encoded)]
+    hasher = blake3.blake3
+    if not columns:
+        return [hasher(b"").digest()] * num_rows
+    return [hasher(b"".join(values)).digest() for values in zip(*columns, strict=True)]
+
+
+def rows_root(digests: Sequence[bytes]) -> str:
+    """BLAKE3 hex over the row digests in order."""
+    return blake3.blake3(b"".join(digests)).hexdigest()
+
+
+def encode_media(name: str, *, digests: Sequence[bytes | None]) -> list[bytes]:
+    """Encodings of a media column from the digests of its values, [num_rows] of 32 bytes or None."""
+    prefix = _prefix(name, b"B") + _LENGTH.pack(32)
+    return [b"" if digest is None else prefix + digest for digest in digests]
+
+
+def encode_values(name: str, *, values: pa.Array) -> list[bytes]:
+    """Encodings of a column of plain values, one item a row, empty for null."""
+    kind = values.type
+    types = pa.types
+    if types.is_string(kind):
+        prefix = _prefix(name, b"s")
+        pack = _LENGTH.pack
+        return [
+            b"" if value is None else prefix + pack(len(value)) + value
+            for value in values.cast(pa.binary()).to_pylist()
+        ]
+    if (types.is_signed_integer(kind) or types.is_unsigned_integer(kind)) and kind != pa.uint64():
+        return _fixed(_prefix(name, b"i"), values, "<i8")
+    if types.is_floating(kind):
+        numbers = values.cast(pa.float64()) if kind != pa.float64() else values
+        return _fixed(_prefix(name, b"f"), numbers, "<f8")
+    if types.is_null(kind):
+        return [b""] * len(values)
+    prefix_of = _prefix(name, b"")
+    encode = _encoder(kind)
+    return [b"" if value is None else prefix_of + encode(value) for value in _python_values(values)]
+
+
+def _prefix(name: str, letter: bytes) -> bytes:
+    encoded = name.encode()
+    return _LENGTH.pack(len(encoded)) + encoded + letter
+
+
+def _fixed(prefix: bytes, values: pa.Array, dtype: str) -> list[bytes]:
+    present = values.is_valid().to_numpy(zero_copy_only=False)  # [num_rows]
+    filled = values.fill_null(0).to_numpy(zero_copy_only=False).astype(dtype)  # [num_rows]
+    if dtype == "<f8":
+        filled = np.where(np.isnan(filled), np.float64("nan"), filled)
+    data = filled.tobytes()
+    items = [prefix + data[start : start + 8] for start in range(0, len(data), 8)]
+    if not present.all():
+        for idx in np.flatnonzero(~present):
+            items[idx] = b""
+    return items
+
+
+def _python_values(values: pa.Array) -> list[Any]:
+    """Values as Python objects that keep every bit; times become integer nanoseconds."""
+    return [None if value is None else value for value in _to_integers(values).to_pylist(maps_as_pydicts=None)]
+
+
+def _to_integers(values: pa.Array) -> pa.Array:
+    types = pa.types
+    kind = values.type
+    if types.is_timestamp(kind) or types.is_time64(kind) or types.is_duration(kind) or types.is_date64(kind):
+        return values.cast(pa.int64())
+    if types.is_time32(kind) or types.is_date32(kind):
+        return values.cast(pa.int32())
+    return values
+
+
+_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+
+
+def _encoder(kind: pa.DataType) -> Callable[[Any], bytes]:
+    """A function from one non-null Python value of the type to letter + value."""
+    types = pa.types
+    if types.is_boolean(kind):
+        return lambda value: b"b\x01" if value else b"b\x00"
+    if types.is_integer(kind):
+        return lambda value: b"i" + (_INT.pack(value) if value < 1 << 63 else b"u" + _BIG.pack(value))
+    if types.is_floating(kind):
+        return lambda value: b"f" + _FLOAT.pack(math.nan if value != value else value)
+    if types.is_string(kind):
+        return lambda value: b"s" + _sized(value.encode())
+    if types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        return lambda value: b"B" + _sized(digest_of(value))
+    if types.is_list(kind) or types.is_fixed_size_list(kind):
+        item = _nullable(_encoder(kind.value_type))
+        return lambda value: b"l" + _LENGTH.pack(len(value)) + b"".join(map(item, value))
+    if types.is_map(kind):
+        key, mapped = _encoder(kind.key_type), _nullable(_encoder(kind.item_type))
+        return lambda value: b"m" + _LENGTH.pack(len(value)) + b"".join(key(k) + mapped(v) for k, v in value)
+    if types.is_struct(kind):
+        fields = [(field.name, _nullable(_encoder(field.type))) for field in kind]
+        return lambda value: b"r" + b"".join(_sized(name.encode()) + encode(value[name]) for name, encode in fields)
+    if types.is_decimal(kind):
+        return lambda value: b"d" + _sized(_decimal_text(value).encode())
+    if types.is_timestamp(kind):
+        factor = _UNIT[kind.unit]
+        return lambda value: b"t" + _sized(b"%d" % _ticks(value, factor))
+    if types.is_time(kind) or types.is_duration(kind):
+        factor = _UNIT[kind.unit]
+        letter = b"o" if types.is_time(kind) else b"u"
+        return lambda value: letter + _sized(b"%d" % _ticks(value, factor))
+    if types.is_date64(kind):
+        return lambda value: b"t" + _sized(b"%d" % _ticks(value, 1_000_000))
+    if types.is_date32(kind):
+        return lambda value: b"a" + _sized(b"%d" % _days(value))
+    return lambda value: b"n"
+
+
+def _ticks(value: Any, factor: int) -> int:
+    """Nanoseconds of a raw integer, or of the object that Arrow gives inside a nested value."""
+    if isinstance(value, int):
+        return value * factor
+    if isinstance(value, timedelta):
+        return (value.days * 86_400 + value.seconds) * 1_000_000_000 + value.microseconds * 1_000
+    if hasattr(value, "value"):  # pandas gives Timestamp and Timedelta for nanoseconds
+        return int(value.value)
+    scalar = pa.scalar(value)
+    return int(scalar.cast(pa.int64()).as_py()) * _UNIT.get(getattr(scalar.type, "unit", "ns"), 1)
+
+
+def _days(value: Any) -> int:
+    return value if isinstance(value, int) else value.toordinal() - 719_163
+
+
+def _decimal_text(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+def _nullable(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    return lambda value: b"0" if value is None else b"1" + encode(value)
+
+
+def _sized(value: bytes) -> bytes:
+    return _LENGTH.pack(len(value)) + value

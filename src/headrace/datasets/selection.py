@@ -1,0 +1,200 @@
+"""What a snapshot selects, as a document that names it, and as row addresses once somebody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.datasets.columns import schema_from_json, schema_to_json
+from headrace.datasets.filters import Filter
+from headrace.datasets.reading import CommitReader, Ordinals
+from headrace.datasets.splitting import assign_splits
+from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.digests import digest_hex
+
+__all__ = ["OnDuplicateKey", "Selection", "SplitStep", "select_rows"]
+
+OnDuplicateKey = Literal["keep", "replace"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitStep:
+    """One side of a split."""
+
+    name: str
+    fractions: tuple[tuple[str, str], ...]  # name and fraction as decimal text, in order
+    seed: int
+    stratify: str | None
+    group: str | None
+
+    def to_json(self) -> JsonValue:
+        """The part of the selection's document."""
+        return {
+            "name": self.name,
+            "fractions": [list(item) for item in self.fractions],
+            "seed": self.seed,
+            "stratify": self.stratify,
+            "group": self.group,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Digests and rules only, so that the same choice of the same content has the same id anywhere."""
+
+    type_name: str
+    type_version: int
+    schema: pa.Schema
+    key: str | None
+    on_duplicate_key: OnDuplicateKey
+    commits: tuple[str, ...]  # digests of logical commits, in commit order
+    columns: tuple[str, ...] | None = None
+    where: str | None = None
+    splits: tuple[SplitStep, ...] = field(default=())
+
+    def to_json(self) -> JsonValue:
+        """The canonical document."""
+        return {
+            "format": 1,
+            "type": self.type_name,
+            "type_version": self.type_version,
+            "schema": sorted(schema_to_json(self.schema), key=lambda column: str(column["name"])),
+            "key": self.key,
+            "on_duplicate_key": self.on_duplicate_key,
+            "commits": list(self.commits),
+            "columns": None if self.columns is None else list(self.columns),
+            "where": self.where,
+            "splits": [step.to_json() for step in self.splits],
+        }
+
+    @classmethod
+    def from_json(cls, document: JsonValue, *, column_order: Sequence[str]) -> Selection:
+        """Read a stored document; the order of columns is kept beside it, because it does not name the snapshot."""
+        by_name = schema_from_json(document["schema"])
+        return cls(
+            document["type"],
+            document["type_version"],
+            pa.schema([by_name.field(name) for name in column_order]),
+            document["key"],
+            document["on_duplicate_key"],
+            tuple(document["commits"]),
+            None if document["columns"] is None else tuple(document["columns"]),
+            document["where"],
+            tuple(
+                SplitStep(
+                    step["name"],
+                    tuple((name, fraction) for name, fraction in step["fractions"]),
+                    step["seed"],
+                    step["stratify"],
+                    step["group"],
+                )
+                for step in document["splits"]
+            ),
+        )
+
+    @property
+    def id(self) -> str:
+        """BLAKE3 hex of the canonical document."""
+        return digest_hex(canonical_json(self.to_json()))
+
+    @property
+    def selects_all_rows(self) -> bool:
+        """Whether every row of the chosen commits belongs, so that counts need no reading."""
+        replaces = self.on_duplicate_key == "replace" and len(self.commits) > 1
+        return not replaces and self.where is None and not self.splits
+
+    @property
+    def visible_schema(self) -> pa.Schema:
+        """The chosen columns in their chosen order."""
+        if self.columns is None:
+            return self.schema
+        return pa.schema([self.schema.field(name) for name in self.columns])
+
+
+def select_rows(selection: Selection, readers: Sequence[CommitReader]) -> list[Ordinals | None]:
+    """For each commit the ordinals of its rows that belong, ascending; None where all do."""
+    rows: list[Ordinals | None] = [None] * len(readers)
+    if selection.on_duplicate_key == "replace" and len(readers) > 1:
+        rows = _last_of_each_key(readers)
+    if selection.where is not None:
+        condition = Filter.parse(selection.where, selection.schema)
+        rows = [_filtered(condition, reader, kept, selection.schema) for reader, kept in zip(readers, rows, strict=True)]
+    for step in selection.splits:
+        rows = _split(step, readers, rows, is_keyed=selection.key is not None)
+    return rows
+
+
+def _last_of_each_key(readers: Sequence[CommitReader]) -> list[Ordinals | None]:
+    """Among several commits the later row of a key wins."""
+    keys = pa.chunked_array(
+        [chunk for reader in readers for chunk in reader.columns(["_key"]).column("_key").chunks], pa.string()
+    )
+    if len(keys) == 0:
+        return [None] * len(readers)
+    codes = keys.combine_chunks()
+    if isinstance(codes, pa.ChunkedArray):
+        codes = codes.chunk(0)
+    indices = codes.dictionary_encode().indices.to_numpy(zero_copy_only=False)  # [num_rows]
+    winner = np.zeros(int(indices.max()) + 1, dtype=np.int64)
+    winner[indices] = np.arange(len(indices))  # the last assignment to a key stays
+    winners = np.sort(winner)
+    rows: list[Ordinals | None] = []
+    start = 0
+    for reader in readers:
+        end = start + reader.num_rows
+        mine = winners[np.searchsorted(winners, start) : np.searchsorted(winners, end)] - start
+        rows.append(None if len(mine) == reader.num_rows else mine)
+        start = end
+    return rows
+
+
+def _filtered(condition: Filter, reader: CommitReader, kept: Ordinals | None, schema: pa.Schema) -> Ordinals | None:
+    table = reader.narrow([*condition.columns, "_digest"], ordinals=kept)
+    for name in condition.columns:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, schema.field(name).type))
+    mask = condition.mask(table)
+    if mask.all():
+        return kept
+    positions = np.flatnonzero(mask)
+    return positions if kept is None else kept[positions]
+
+
+def _split(
+    step: SplitStep, readers: Sequence[CommitReader], rows: Sequence[Ordinals | None], *, is_keyed: bool
+) -> list[Ordinals | None]:
+    needed = [name for name in (step.stratify, step.group) if name is not None]
+    name = "_key" if is_keyed else "_digest"
+    tables = [reader.narrow([name, *needed], ordinals=kept) for reader, kept in zip(readers, rows, strict=True)]
+    counts = [table.num_rows for table in tables]
+    merged = pa.concat_tables(tables, promote_options="default").combine_chunks() if tables else None
+    if merged is None or merged.num_rows == 0:
+        return list(rows)
+
+    def column(wanted: str | None) -> pa.Array | None:
+        if wanted is None:
+            return None
+        if wanted not in merged.column_names:
+            return pa.nulls(merged.num_rows, pa.string())
+        return merged.column(wanted).combine_chunks()
+
+    names = [item for item, _ in step.fractions]
+    sides = assign_splits(
+        {item: float(fraction) for item, fraction in step.fractions},
+        keys=merged.column(name).combine_chunks(),
+        seed=step.seed,
+        strata=column(step.stratify),
+        groups=column(step.group),
+    )  # [num_rows]
+    mine = sides == names.index(step.name)
+    found: list[Ordinals | None] = []
+    start = 0
+    for count, kept in zip(counts, rows, strict=True):
+        positions = np.flatnonzero(mine[start : start + count])
+        found.append(positions if kept is None else kept[positions])
+        start += count
+    return found

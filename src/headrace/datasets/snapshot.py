@@ -1,0 +1,454 @@
+"""A snapshot: a static choice of a dataset's rows and columns, named by the hash of its content."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
+from headrace.datasets.commit import Commit
+from headrace.datasets.reading import CommitReader, Ordinals
+from headrace.datasets.selection import Selection, SplitStep, select_rows
+from headrace.datasets.state import CommitRecord
+from headrace.datasets.statistics import StatisticsAccumulator
+from headrace.errors import InvalidInput
+from headrace.schema.names import check_alias_name, near_miss
+from headrace.units import format_count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from headrace.datasets.dataset import Dataset
+    from headrace.datasets.diffing import Diff
+    from headrace.datasets.lineage import SnapshotLineage
+    from headrace.datasets.view_folder import View
+
+__all__ = ["SYSTEM_COLUMNS", "Snapshot"]
+
+SYSTEM_COLUMNS = ("_id", "_digest", "_commit")
+"""Columns that every snapshot has: identity, BLAKE3 of the row, commit id."""
+
+_NARROW_ROWS = 65_536
+
+
+class Snapshot:
+    """Immutable and static; reading never depends on what the dataset became since. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        selection: Selection,
+        *,
+        commits: Sequence[CommitRecord],
+        version_hash: str | None,
+        num_rows: int | None = None,
+    ) -> None:
+        self._dataset = dataset
+        self._selection = selection
+        self._records = list(commits)
+        self._version_hash = version_hash
+        self._known_rows = num_rows
+        self._lock = threading.Lock()
+        self._rows: tuple[list[Ordinals | None], np.ndarray] | None = None
+        self._statistics: Any = None
+
+    # -- what it is ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def id(self) -> str:
+        """BLAKE3 hex of the selection: digests of the commits, columns, filter, split, schema and type version."""
+        return self._selection.id
+
+    @property
+    def version_hash(self) -> str | None:
+        """The reference service's name for these commits; None for choices that it cannot name (filter, columns, split)."""
+        return self._version_hash
+
+    @property
+    def state(self) -> Literal["READY"]:
+        """Always READY: a snapshot copies nothing, so there is nothing to wait for."""
+        return "READY"
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset that it was taken of."""
+        return self._dataset
+
+    @property
+    def selection(self) -> Selection:
+        """The document that names the snapshot."""
+        return self._selection
+
+    @property
+    def commits(self) -> list[Commit]:
+        """The chosen commits, in commit order."""
+        return [Commit(record, reader=self._dataset.reader) for record in self._records]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The chosen columns; media columns are large binary with their kind in the field's metadata."""
+        return self._selection.visible_schema
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that belong to the snapshot."""
+        if self._known_rows is None:
+            if self._selection.selects_all_rows:
+                self._known_rows = sum(record.num_rows for record in self._records)
+            else:
+                self._known_rows = int(self._addresses()[1][-1])
+        return self._known_rows
+
+    @property
+    def commit_row_counts(self) -> list[int]:
+        """Rows that each chosen commit contributes."""
+        if self._selection.selects_all_rows:
+            return [record.num_rows for record in self._records]
+        return [int(count) for count in np.diff(self._addresses()[1])]
+
+    @property
+    def statistics(self) -> Any:
+        """The same document as a commit's, over all rows of the snapshot."""
+        with self._lock:
+            known = self._statistics
+        if known is None:
+            if self._selection.selects_all_rows and len(self._records) == 1 and self._selection.columns is None:
+                known = self.commits[0].statistics
+            else:
+                accumulator = StatisticsAccumulator(self.schema, label_column=self._label_column())
+                for table in self.narrow([*self.schema.names, "_digest"]):
+                    accumulator.add(table)
+                known = accumulator.finish(num_rejected=sum(record.num_rejected for record in self._records))
+            with self._lock:
+                self._statistics = known
+        return known
+
+    def statistics_of(self, rows: np.ndarray) -> Any:
+        """Statistics over some rows by number, [num_rows]."""
+        accumulator = StatisticsAccumulator(self.schema, label_column=self._label_column())
+        accumulator.add(self._gather(rows, [*self.schema.names, "_digest"], verify=True, narrow=True))
+        return accumulator.finish()
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, row_idx: int) -> dict[str, Any]:
+        """One sample as a dict with `_id` and `_digest`; negative numbers count from the end.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        if not isinstance(row_idx, int | np.integer):
+            raise TypeError(f"a snapshot is indexed by row numbers, not by {type(row_idx).__name__}; for several use take()")
+        sample: dict[str, Any] = self.take([int(row_idx)]).to_pylist()[0]
+        return sample
+
+    def take(self, row_idxs: Sequence[int] | np.ndarray, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows with these numbers in the order asked, repeats included; media as verified bytes.
+
+        Raises:
+            IndexError: A number is outside -num_rows … num_rows - 1.
+        """
+        wanted = np.asarray(row_idxs, dtype=np.int64).reshape(-1)  # [num_wanted]
+        num_rows = self.num_rows
+        wanted = np.where(wanted < 0, wanted + num_rows, wanted)
+        outside = np.flatnonzero((wanted < 0) | (wanted >= num_rows))
+        if len(outside):
+            raise IndexError(f"row {int(np.asarray(row_idxs).reshape(-1)[outside[0]])} of a snapshot with {num_rows} rows")
+        return self._gather(wanted, self._names(columns), verify=True)
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows as one table; media columns hold bytes, so choose columns when the media is large."""
+        names = self._names(columns)
+        batches = list(self.scan(batch_size=4096, columns=names))
+        return pa.Table.from_batches(batches, schema=self._read_schema(names))
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All rows as a data frame; needs pandas."""
+        try:
+            import pandas  # noqa: F401, ICN001 - only whether it is there
+        except ImportError as error:
+            from headrace.errors import MissingExtra
+
+            raise MissingExtra("to_pandas() needs pandas: pip install 'headrace[pandas]'") from error
+        frame: pd.DataFrame = self.to_arrow(columns).to_pandas()
+        return frame
+
+    def scan(
+        self, batch_size: int = 1024, *, columns: Sequence[str] | None = None, verify: bool = True
+    ) -> Iterator[pa.RecordBatch]:
+        """All rows in snapshot order, at most `batch_size` a batch; only one batch is in memory.
+
+        `verify=False` skips the checksums of media bytes; it exists to measure what they cost.
+        """
+        if batch_size < 1:
+            raise InvalidInput(f"batch_size is {batch_size}: expected a whole number from 1")
+        names = self._names(columns)
+        for start in range(0, self.num_rows, batch_size):
+            rows = np.arange(start, min(start + batch_size, self.num_rows))
+            yield from self._gather(rows, names, verify=verify).combine_chunks().to_batches()
+
+    def query(self, sql: str) -> pa.Table:
+        """The result of one SELECT over the table `snapshot`, in DuckDB's dialect.
+
+        Media columns are structs (size, format, width, height, duration, digest); get bytes with `take`.
+
+        Raises:
+            InvalidInput: More than one SELECT, another table or function than allowed, or wrong SQL.
+        """
+        from headrace.datasets.queries import run_query
+
+        tables = list(self.narrow([*self.schema.names, *SYSTEM_COLUMNS]))
+        return run_query(sql, {"snapshot": pa.concat_tables(tables)})
+
+    def narrow(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Rows with media columns as structs without bytes, in large batches and snapshot order; at least one batch."""
+        names = list(columns) if columns is not None else [*self.schema.names, *SYSTEM_COLUMNS]
+        num_batches = 0
+        for start in range(0, self.num_rows, _NARROW_ROWS):
+            rows = np.arange(start, min(start + _NARROW_ROWS, self.num_rows))
+            yield self._gather(rows, names, verify=True, narrow=True)
+            num_batches += 1
+        if not num_batches:
+            yield self._gather(np.zeros(0, dtype=np.int64), names, verify=True, narrow=True)
+
+    # -- what can be made of it ------------------------------------------------------------------------------------
+
+    def split(
+        self,
+        fractions: Mapping[str, float],
+        *,
+        seed: int = 0,
+        stratify: str | None = None,
+        group: str | None = None,
+    ) -> dict[str, Snapshot]:
+        """Disjoint snapshots that together are this one, by hash of each row's key (its content without a key).
+
+        A row stays on its side when other rows come or go, except with `stratify`, where the proportions inside each
+        stratum are exact instead. `group` keeps all rows with the same value of a column on one side.
+
+        Raises:
+            InvalidInput: Fractions that do not add up to 1, or an unknown column.
+        """
+        from headrace.datasets.splitting import check_fractions
+
+        check_fractions(fractions)
+        for column in (stratify, group):
+            if column is not None:
+                self._check_column(column)
+        texts = tuple((name, format(Decimal(repr(float(fraction))), "f")) for name, fraction in fractions.items())
+        sides = {}
+        for name in fractions:
+            step = SplitStep(name, texts, seed, stratify, group)
+            sides[name] = self._derived(splits=(*self._selection.splits, step))
+        return {name: self._dataset.log_snapshot(side) for name, side in sides.items()}
+
+    def alias(self, name: str) -> None:
+        """Let a movable name point here; `lake.snapshot("dataset@name")` then gives this snapshot."""
+        check_alias_name(name)
+        self._dataset.set_alias(name, self)
+
+    @property
+    def aliases(self) -> list[str]:
+        """Names that point here now."""
+        return self._dataset.aliases_of(self.id)
+
+    def diff(self, other: Snapshot) -> Diff:
+        """What one has to do to this snapshot's rows to get the other's: added, removed, changed."""
+        from headrace.datasets.diffing import diff_snapshots
+
+        return diff_snapshots(self, other)
+
+    def materialise(self, uri: str | None = None) -> View:
+        """Write the type's training view; without `uri` once below the lake's `derived/` folder.
+
+        Raises:
+            AlreadyExists: `uri` holds files already.
+        """
+        from headrace.datasets.materialising import materialise
+
+        return materialise(self, uri)
+
+    def export(self, uri: str, *, format: str, **options: Any) -> View:
+        """Write all rows in a format of the field ("webdataset", "parquet", or one that a package registers)."""
+        from headrace.datasets.exporting import export
+
+        return export(self, uri, format=format, options=options)
+
+    def lineage(self) -> SnapshotLineage:
+        """Commits, their sources, and the runs that used this snapshot."""
+        from headrace.datasets.lineage import snapshot_lineage
+
+        return snapshot_lineage(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The snapshot as a plain document, statistics included."""
+        return {
+            "id": self.id,
+            "dataset": self._dataset.name,
+            "version_hash": self._version_hash,
+            "state": self.state,
+            "num_rows": self.num_rows,
+            "commits": [record.commit_id for record in self._records],
+            "aliases": self.aliases,
+            "where": self._selection.where,
+            "columns": None if self._selection.columns is None else list(self._selection.columns),
+            "splits": [step.to_json() for step in self._selection.splits],
+            "statistics": self.statistics,
+        }
+
+    def __repr__(self) -> str:
+        rows = format_count(self._known_rows) if self._known_rows is not None else "?"
+        where = f" where {self._selection.where!r}" if self._selection.where else ""
+        return f"<Snapshot {self._dataset.name}@id:{self.id[:12]} {rows} rows of {len(self._records)} commits{where}>"
+
+    def _repr_html_(self) -> str:
+        from headrace.datasets.html_reprs import html_table
+
+        rows = {key: value for key, value in self.to_json().items() if key != "statistics"}
+        return html_table(f"Snapshot of {self._dataset.name}", rows)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _derived(self, *, splits: tuple[SplitStep, ...]) -> Snapshot:
+        return Snapshot(self._dataset, replace(self._selection, splits=splits), commits=self._records, version_hash=None)
+
+    def _label_column(self) -> str | None:
+        column = self._dataset.dataset_type.label_column
+        return column if column is not None and column in self.schema.names else None
+
+    def _readers(self) -> list[CommitReader]:
+        return [self._dataset.reader.commit(record) for record in self._records]
+
+    def _addresses(self) -> tuple[list[Ordinals | None], np.ndarray]:
+        """Ordinals of each commit, and where its rows start among the snapshot's, [num_commits + 1]."""
+        with self._lock:
+            if self._rows is None:
+                readers = self._readers() if not self._selection.selects_all_rows else []
+                rows: list[Ordinals | None] = (
+                    select_rows(self._selection, readers) if readers else [None] * len(self._records)
+                )
+                counts = [
+                    record.num_rows if kept is None else len(kept) for record, kept in zip(self._records, rows, strict=True)
+                ]
+                self._rows = rows, np.cumsum([0, *counts])
+            return self._rows
+
+    def _check_column(self, name: str) -> None:
+        known = [*self._selection.schema.names, *SYSTEM_COLUMNS]
+        if name not in known:
+            raise InvalidInput(
+                f"dataset {self._dataset.name!r} has no column {name!r}.{near_miss(name, known)} Columns: {', '.join(known)}",
+                column=name,
+            )
+
+    def _names(self, columns: Sequence[str] | None) -> list[str]:
+        if columns is None:
+            return [*self.schema.names, "_id", "_digest"]
+        names = list(columns)
+        for name in names:
+            if name not in self.schema.names and name not in SYSTEM_COLUMNS:
+                self._check_column(name)
+                raise InvalidInput(
+                    f"column {name!r} exists, but this snapshot was taken with columns={list(self.schema.names)}", column=name
+                )
+        return names
+
+    def _read_schema(self, names: Sequence[str]) -> pa.Schema:
+        system = {"_id": pa.string(), "_digest": pa.binary(32), "_commit": pa.string()}
+        return pa.schema(
+            [pa.field(name, system[name]) if name in system else self._selection.schema.field(name) for name in names]
+        )
+
+    def _gather(self, rows: np.ndarray, names: Sequence[str], *, verify: bool, narrow: bool = False) -> pa.Table:
+        """Rows by number, [num_rows] in any order, as a table with one chunk a column."""
+        kept, starts = self._addresses()
+        commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
+        used = np.unique(commit_idx)
+        schema = self._selection.schema
+        stored = [name for name in names if name not in SYSTEM_COLUMNS]
+        physical = [*stored, "_digest", *(["_key"] if "_id" in names else [])]
+        runs: list[tuple[CommitRecord, CommitReader, pa.Table]] = []
+        positions: list[np.ndarray] = []
+        for idx in used.tolist():
+            mine = np.flatnonzero(commit_idx == idx)
+            ordinals = rows[mine] - starts[idx]
+            chosen = kept[idx]
+            if chosen is not None:
+                ordinals = chosen[ordinals]
+            reader = self._dataset.reader.commit(self._records[idx])
+            table = (reader.narrow if narrow else reader.columns)(physical, ordinals=ordinals)
+            runs.append((self._records[idx], reader, table))
+            positions.append(mine)
+        merged = np.concatenate(positions) if positions else np.zeros(0, dtype=np.int64)
+        is_ordered = bool(np.all(merged[1:] > merged[:-1])) if len(merged) else True
+        order = None if is_ordered else np.argsort(merged, kind="stable")
+        indices = None if order is None else pa.array(order)
+        columns: list[pa.Array] = []
+        fields: list[pa.Field] = []
+        for name in names:
+            field = self._field(name, narrow=narrow)
+            if name not in SYSTEM_COLUMNS and not narrow and media_kind(schema.field(name)) is not None:
+                columns.append(self._media(name, runs, order=order, verify=verify))
+            else:
+                pieces = [self._piece(name, field.type, record, table) for record, _, table in runs]
+                values = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces) if pieces else pa.array([], field.type)
+                columns.append(values if indices is None else values.take(indices))
+            fields.append(field)
+        return pa.table(columns, schema=pa.schema(fields))
+
+    def _field(self, name: str, *, narrow: bool) -> pa.Field:
+        field = self._read_schema([name]).field(0)
+        if narrow and media_kind(field) is not None:
+            return pa.field(name, MEDIA_VIEW_TYPE, field.nullable, field.metadata)
+        return field
+
+    def _piece(self, name: str, kind: pa.DataType, record: CommitRecord, table: pa.Table) -> pa.Array:
+        match name:
+            case "_commit":
+                return pa.array([record.commit_id] * table.num_rows, pa.string())
+            case "_id":
+                keys = _single_chunk(table.column("_key"), pa.string())
+                if self._selection.on_duplicate_key == "replace":
+                    return keys
+                return pc.binary_join_element_wise(pa.scalar(record.commit_id), keys, ":")
+            case _ if name in table.column_names:
+                values = _single_chunk(table.column(name), kind)
+                return values if values.type == kind else values.cast(kind)
+            case _:
+                return pa.nulls(table.num_rows, kind)
+
+    def _media(
+        self,
+        name: str,
+        runs: Sequence[tuple[CommitRecord, CommitReader, pa.Table]],
+        *,
+        order: np.ndarray | None,
+        verify: bool,
+    ) -> pa.Array:
+        locators = [
+            _single_chunk(table.column(name), LOCATOR_TYPE)
+            if name in table.column_names
+            else pa.nulls(table.num_rows, LOCATOR_TYPE)
+            for _, _, table in runs
+        ]
+        manifests = [reader.manifest for _, reader, _ in runs]
+        return self._dataset.reader.media(locators, manifests, order=order, verify=verify)
+
+
+def _single_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    if column.num_chunks == 0:
+        return pa.array([], kind)
+    return pa.concat_arrays(column.chunks)

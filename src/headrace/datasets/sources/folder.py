@@ -1,0 +1,132 @@
+"""A local folder as files, listed once and fast."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+
+from headrace.datasets.batches import FileEntry, Origin
+from headrace.datasets.media import MediaInput
+from headrace.errors import InvalidInput
+from headrace.storage.archive_limits import ArchiveLimits, check_member_count
+from headrace.storage.containers import file_uri, local_error
+
+__all__ = ["FolderFiles", "LocalFile", "open_folder"]
+
+
+class LocalFile(NamedTuple):
+    """A listed file. `path` is relative to the folder, which makes tuples sort in path order."""
+
+    path: str
+    size: int  # bytes
+    mtime_ns: int
+
+
+class FolderFiles:
+    """Files below one local folder in path order (by UTF-8 bytes), each read on demand."""
+
+    def __init__(self, root: str, files: list[LocalFile], *, name: str) -> None:
+        """`root` is absolute; `name` is the folder as the user gave it, for messages."""
+        self.kind: Literal["files"] = "files"
+        self.num_files: int | None = len(files)
+        self.num_bytes: int | None = sum(file.size for file in files)
+        self.origins: list[Origin] = [Origin(file_uri(root), self.num_bytes)]
+        self._root = root
+        self._files = files
+        self._name = name
+
+    def files(self) -> Iterator[FileEntry]:
+        """As `FileSource.files`."""
+        root = self._root.rstrip("/") + "/"
+        root_uri = file_uri(root)
+        name = self._name.rstrip("/") + "/"
+        for path, size, mtime_ns in self._files:
+            media = MediaInput(
+                name + path,
+                path=root + path,
+                size=size,
+                uri=root_uri + quote(path),
+                version=f"{size}-{mtime_ns}",
+            )
+            yield FileEntry(path, media, 0)
+
+
+def open_folder(path: str, *, name: str, limits: ArchiveLimits) -> FolderFiles:
+    """List a folder with all below it; hidden files and folders ('.'-prefixed) and empty folders are left out.
+
+    Raises:
+        InvalidInput: No files, a link that leads out of the folder or in a circle, a special file, a name that is not
+            UTF-8 or holds a backslash, too many files.
+        PermissionDenied: A folder may not be read.
+    """
+    root = os.path.abspath(path)
+    files: list[LocalFile] = []
+    real_root = os.path.realpath(root)
+    # Each folder with the real paths of itself and those around it, to notice links that go in a circle.
+    pending: list[tuple[str, frozenset[str]]] = [("", frozenset((real_root,)))]
+    num_seen = 0
+    while pending:
+        prefix, parents = pending.pop()
+        try:
+            with os.scandir(os.path.join(root, prefix) if prefix else root) as entries:
+                for entry in entries:
+                    base = entry.name
+                    if base.startswith("."):
+                        continue
+                    num_seen += 1
+                    if num_seen > limits.max_members:
+                        check_member_count(num_seen, archive=name, limits=limits)
+                    relative = prefix + base
+                    if not base.isascii() or "\\" in base:
+                        _check_name(base, relative, folder=name)
+                    if entry.is_symlink():
+                        _check_link(os.path.join(root, relative), relative, real_root=real_root, folder=name)
+                    if entry.is_dir():
+                        real = os.path.realpath(os.path.join(root, relative))
+                        if real in parents:
+                            raise InvalidInput(
+                                f"the link {relative!r} leads back to a folder around it; remove it", file=name
+                            )
+                        pending.append((relative + "/", parents | {real}))
+                        continue
+                    status = entry.stat()
+                    if not stat.S_ISREG(status.st_mode):
+                        raise InvalidInput(
+                            f"{relative!r} is a device, pipe or socket; expected regular files and folders", file=name
+                        )
+                    files.append(LocalFile(relative, status.st_size, status.st_mtime_ns))
+        except OSError as error:
+            raise local_error(error, os.path.join(name, prefix)) from error
+    if not files:
+        raise InvalidInput("empty folder; expected at least one file that is not hidden", file=name)
+    # Code points sort as their UTF-8 bytes do.
+    files.sort()
+    return FolderFiles(root, files, name=name)
+
+
+def _check_name(base: str, relative: str, *, folder: str) -> None:
+    try:
+        base.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            f"the file name {os.fsencode(relative)!r} is not UTF-8; expected UTF-8, so rename the file", file=folder
+        ) from None
+    if "\\" in base:
+        raise InvalidInput(
+            f"the file name {relative!r} holds a backslash, a separator on some systems; rename the file",
+            file=folder,
+        )
+
+
+def _check_link(path: str, relative: str, *, real_root: str, folder: str) -> None:
+    real = os.path.realpath(path)
+    if real != real_root and not real.startswith(real_root.rstrip("/") + "/"):
+        raise InvalidInput(
+            f"the link {relative!r} leads out of the folder, to {real!r}; expected files inside it, so copy the file",
+            file=folder,
+        )
+    if not os.path.exists(real):
+        raise InvalidInput(f"the link {relative!r} leads to nothing; remove it", file=folder)

@@ -1,0 +1,121 @@
+"""Parquet files as rows, row group by row group."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import blake3
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.datasets.batches import Origin, RowBatch
+from headrace.datasets.sources.arrow_table import check_column_names
+from headrace.datasets.sources.table_file import TableFile
+from headrace.errors import HeadraceError, InvalidInput
+from headrace.storage.containers import local_error
+
+__all__ = ["ParquetTable"]
+
+_BATCH_ROWS = 4096
+_BATCH_BYTES = 32 << 20
+
+
+class ParquetTable:
+    """A Parquet file, opened for its footer and read as often as asked; binary columns stay binary."""
+
+    def __init__(self, file: TableFile, *, num_rows: int, schema: pa.Schema, row_bytes: int) -> None:
+        self.kind: Literal["table"] = "table"
+        self.origins: list[Origin] = [file.origin()]
+        self.num_rows: int | None = num_rows
+        self.num_bytes: int | None = file.size
+        self.is_csv = False
+        self.schema = schema
+        self._file = file
+        self._batch_rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, row_bytes)))
+
+    @classmethod
+    def open(cls, file: TableFile) -> ParquetTable:
+        """Read the footer.
+
+        Raises:
+            InvalidInput: No Parquet file, damaged, without rows, or with repeated column names.
+        """
+        with _ParquetReading(file) as parquet:
+            metadata = parquet.metadata
+            schema = parquet.schema_arrow.remove_metadata()
+            num_rows = metadata.num_rows
+            groups = range(metadata.num_row_groups)
+            num_bytes = sum(metadata.row_group(idx).total_byte_size for idx in groups)
+        check_column_names(schema, name=file.name)
+        if num_rows == 0:
+            raise InvalidInput("a Parquet file without rows; expected at least one", file=file.name)
+        return cls(file, num_rows=num_rows, schema=schema, row_bytes=num_bytes // num_rows)
+
+    def batches(self) -> Iterator[RowBatch]:
+        """As `TableSource.batches`.
+
+        Raises:
+            InvalidInput: The file is damaged.
+        """
+        row_start = 0
+        with _ParquetReading(self._file) as parquet:
+            for table in parquet.iter_batches(batch_size=self._batch_rows):
+                if table.num_rows:
+                    yield RowBatch(table.replace_schema_metadata(None), 0, row_start=row_start)
+                    row_start += table.num_rows
+        if row_start != self.num_rows:
+            raise InvalidInput(
+                f"the footer says {self.num_rows:,} rows and {row_start:,} came; the file is damaged",
+                file=self._file.name,
+            )
+        hasher = blake3.blake3()
+        num_bytes = 0
+        with self._file.open() as raw:
+            while data := raw.read(1 << 20):
+                hasher.update(data)
+                num_bytes += len(data)
+        self.origins[0] = self._file.origin(hasher.hexdigest(), size=num_bytes)
+
+
+class _ParquetReading:
+    """A Parquet file while it is open; turns whatever goes wrong inside into an error that names the file."""
+
+    def __init__(self, file: TableFile) -> None:
+        self._file = file
+        self._raw: Any = None
+
+    def __enter__(self) -> pq.ParquetFile:
+        try:
+            if self._file.path is not None:
+                self._raw = pa.OSFile(self._file.path, "rb")
+            else:
+                raw = self._file.open()
+                self._raw = (
+                    pa.BufferReader(raw.getvalue()) if isinstance(raw, io.BytesIO) else pa.PythonFile(raw, mode="r")
+                )
+            return pq.ParquetFile(self._raw)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            self._close()
+            raise self._failure(error) from error
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        self._close()
+        if isinstance(error, (pa.ArrowException, OSError, OverflowError)) and not isinstance(error, HeadraceError):
+            raise self._failure(error) from error
+
+    def _close(self) -> None:
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None
+
+    def _failure(self, error: BaseException) -> HeadraceError:
+        if isinstance(error, HeadraceError):
+            return error
+        if isinstance(error, (PermissionError, FileNotFoundError, IsADirectoryError)):
+            return local_error(error, self._file.name)
+        reason = str(error).split("\n", 1)[0][:300]
+        return InvalidInput(
+            f"no readable Parquet file ({reason}); expected an undamaged, unencrypted one", file=self._file.name
+        )

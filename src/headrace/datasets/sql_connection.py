@@ -1,0 +1,51 @@
+"""A locked DuckDB connection: it computes, and reads nothing but what is registered with it."""
+
+from __future__ import annotations
+
+import os
+
+import duckdb
+
+__all__ = ["SQL_DEPTH_LIMIT", "default_num_threads", "open_locked_connection"]
+
+SQL_DEPTH_LIMIT = 200  # nesting of one expression
+
+
+def open_locked_connection(
+    *,
+    memory_limit_bytes: int,
+    num_threads: int,
+    timeout_seconds: float,
+) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory DuckDB that reads nothing but what is registered with it.
+
+    It never writes temporary files, so a text that needs more memory fails. Not for use over a fork.
+    """
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "allow_community_extensions": "false",
+            "allow_persistent_secrets": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "errors_as_json": "true",
+            "max_execution_time": str(max(1, int(timeout_seconds * 1000))),
+            "max_expression_depth": str(SQL_DEPTH_LIMIT),
+            "memory_limit": f"{max(memory_limit_bytes // 1024, 1)}KiB",
+            "preserve_insertion_order": "true",
+            "python_enable_replacements": "false",
+            "temp_directory": "",
+            "threads": str(max(1, num_threads)),
+        },
+    )
+    # Neither can be part of the configuration above: the time zone belongs to a statically linked extension, and
+    # `temp_directory` can no longer be set once external access is off.
+    connection.execute("SET TimeZone = 'UTC'").fetchall()
+    connection.execute("SET enable_external_access = false").fetchall()
+    connection.execute("SET lock_configuration = true").fetchall()
+    return connection
+
+
+def default_num_threads() -> int:
+    """Threads for one connection: what is there, four at most."""
+    return min(4, os.cpu_count() or 1)

@@ -1,0 +1,1 @@
+"""Dataset types: what collectors hand in, what training gets."""

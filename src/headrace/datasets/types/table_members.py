@@ -1,0 +1,41 @@
+"""Tables inside folders and archives, for types whose rows come from tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headrace.datasets.batches import RowBatch
+from headrace.datasets.sources.opening import read_table_entry
+from headrace.datasets.sources.source import FileSource, TableSource
+from headrace.datasets.sources.table_file import TABLE_SUFFIXES, table_format
+from headrace.datasets.types.base import DatasetType
+from headrace.datasets.types.media_files import is_clutter
+from headrace.errors import InvalidInput
+
+__all__ = ["table_batches"]
+
+
+def table_batches(source: TableSource | FileSource, dataset_type: DatasetType) -> Iterator[tuple[RowBatch, str | None]]:
+    """Batches of a tabular source, or of every table of a folder or archive with its path there.
+
+    The batches' `origin_idx` counts in `source`.
+
+    Raises:
+        InvalidInput: A file of the folder or archive is no table.
+    """
+    if source.kind == "table":
+        for batch in source.batches():
+            yield batch, None
+        return
+    for entry in source.files():
+        if is_clutter(entry.path):
+            continue
+        if table_format(entry.path) is None:
+            raise InvalidInput(
+                f"{dataset_type.name} is read from tables, and this is none by its name; "
+                f"expected {', '.join(TABLE_SUFFIXES)}",
+                file=entry.media.name,
+            )
+        for batch in read_table_entry(entry, has_header=dataset_type.csv_has_header).batches():
+            batch.origin_idx = entry.origin_idx
+            yield batch, entry.path

@@ -1,0 +1,1 @@
+"""The main job end to end on handwritten digits, without network: `headrace demo`."""

@@ -1,0 +1,224 @@
+"""The demo's input: handwritten digits as three collectors would hand them in, flaws included.
+
+The digits are those that scikit-learn carries (1,797 scans of 8x8 pixels), drawn at 64 pixels. The same seed
+plants the same flaws, so that what the lake reports can be compared with what was planted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from headrace.errors import MissingExtra
+
+__all__ = ["Delivery", "deliver_digits", "digit_number"]
+
+SEED = 20261121
+SIDE = 64  # pixels
+
+ImageFormat = Literal["png", "jpeg"]
+
+NOT_AN_IMAGE = b"<!DOCTYPE html><html><body><h1>504 Gateway Time-out</h1></body></html>\n"
+"""What a download script stores when the server answered with a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What one collector handed in, with what is known of its flaws.
+
+    Digits are numbered 0 to 1796; the number is the end of each sample's name.
+    """
+
+    collector: str
+    purpose: Literal["train", "evaluate"]
+    source: Path  # what is committed: the zip, the folder, the Parquet file
+    digits: Sequence[int]  # delivered intact, in delivery order
+    wrong_labels: Mapping[int, str]  # digit number -> label that it was given by mistake
+    broken: Sequence[str]  # names of the samples that cannot be images
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of the commit."""
+        return {"collector": self.collector, "purpose": self.purpose}
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """One sample as delivered: `content` is None where a file is named and missing."""
+
+    name: str
+    label: str
+    content: bytes | None
+
+
+class _Digits:
+    """Draws digits; the images and labels of scikit-learn, upscaled and encoded on demand."""
+
+    def __init__(self) -> None:
+        try:
+            from sklearn.datasets import load_digits
+        except ImportError as error:
+            raise MissingExtra(
+                f"the demo needs scikit-learn, for its digits and its classifier ({error}). "
+                "To install it: pip install 'headrace[demo]'"
+            ) from error
+        digits = load_digits()
+        self._images = digits.images  # [1797, 8, 8], 0 to 16
+        self.labels: list[str] = [str(label) for label in digits.target.tolist()]
+
+    def encode(self, number: int, *, image_format: ImageFormat, quality: int) -> bytes:
+        """One digit as a grey image of 64x64 pixels."""
+        from PIL import Image
+
+        levels = (self._images[number] * (255 / 16)).astype("uint8")  # [8, 8]
+        image = Image.fromarray(levels).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        stream = io.BytesIO()
+        if image_format == "png":
+            image.save(stream, "PNG")
+        else:
+            image.save(stream, "JPEG", quality=quality)
+        return stream.getvalue()
+
+
+def deliver_digits(directory: Path, *, seed: int = SEED) -> list[Delivery]:
+    """Write the three deliveries below `directory`, which must not exist.
+
+    Ada scans digits 0 to 849 and sends a zip. Cleo re-scans 200 of them as JPEG, forwards 40 more of Ada's files
+    unchanged, adds 450 of her own and sends one Parquet file. Ben, who is kept for evaluation, sends a folder with an
+    index: 497 new digits, and 60 that Cleo sent too.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed.
+    """
+    digits = _Digits()
+    generator = random.Random(seed)
+    directory.mkdir(parents=True)
+    ada = list(range(850))
+    rescanned = generator.sample(ada, 240)
+    forwarded = set(rescanned[:40])
+    cleo = sorted([*rescanned, *range(850, 1300)])
+    ben = sorted([*generator.sample(range(850, 1300), 60), *range(1300, len(digits.labels))])
+    return [
+        _deliver_zip(directory / "ada.zip", digits=digits, numbers=ada, generator=generator),
+        _deliver_parquet(
+            directory / "cleo.parquet", digits=digits, numbers=cleo, forwarded=forwarded, generator=generator
+        ),
+        _deliver_folder(directory / "ben", digits=digits, numbers=ben, generator=generator),
+    ]
+
+
+def _deliver_zip(path: Path, *, digits: _Digits, numbers: Sequence[int], generator: random.Random) -> Delivery:
+    """`<label>/<image>`, in the order of scanning."""
+    wrong = _wrong_labels(digits.labels, numbers, count=18, generator=generator)
+    scans = [
+        _Scan(
+            f"ada-{number:04d}.png",
+            wrong.get(number, digits.labels[number]),
+            digits.encode(number, image_format="png", quality=0),
+        )
+        for number in numbers
+    ]
+    broken = [
+        _Scan("ada-9000.png", "3", b""),
+        _Scan("ada-9001.png", "5", NOT_AN_IMAGE),
+        _Scan("ada-9002.png", "8", _first_half(digits.encode(8, image_format="png", quality=0))),
+        _Scan("ada-9003.png", "1", generator.randbytes(700)),
+    ]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for scan in _mixed(scans, broken, generator=generator):
+            member = zipfile.ZipInfo(f"{scan.label}/{scan.name}", date_time=(2026, 11, 2, 9, 0, 0))
+            archive.writestr(member, scan.content or b"")
+    return Delivery("ada", "train", path, numbers, wrong, [f"{scan.label}/{scan.name}" for scan in broken])
+
+
+def _deliver_parquet(
+    path: Path, *, digits: _Digits, numbers: Sequence[int], forwarded: set[int], generator: random.Random
+) -> Delivery:
+    """Columns id, image (bytes) and label."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wrong = _wrong_labels(digits.labels, numbers, count=12, generator=generator)
+    scans = [
+        _Scan(
+            f"cleo-{number:04d}",
+            wrong.get(number, digits.labels[number]),
+            digits.encode(number, image_format="png" if number in forwarded else "jpeg", quality=90),
+        )
+        for number in numbers
+    ]
+    broken = [
+        _Scan("cleo-9000", "0", None),
+        _Scan("cleo-9001", "7", NOT_AN_IMAGE),
+        _Scan("cleo-9002", "4", _first_half(digits.encode(4, image_format="jpeg", quality=90))),
+    ]
+    rows = _mixed(scans, broken, generator=generator)
+    table = pa.table(
+        {
+            "id": pa.array([scan.name for scan in rows], pa.string()),
+            "image": pa.array([scan.content for scan in rows], pa.binary()),
+            "label": pa.array([scan.label for scan in rows], pa.string()),
+        }
+    )
+    pq.write_table(table, path)
+    return Delivery("cleo", "train", path, numbers, wrong, [scan.name for scan in broken])
+
+
+def _deliver_folder(path: Path, *, digits: _Digits, numbers: Sequence[int], generator: random.Random) -> Delivery:
+    """`index.csv` with id, image (a path beside the index) and label."""
+    wrong = _wrong_labels(digits.labels, numbers, count=6, generator=generator)
+    scans = [
+        _Scan(
+            f"ben-{number:04d}",
+            wrong.get(number, digits.labels[number]),
+            digits.encode(number, image_format="jpeg", quality=60),
+        )
+        for number in numbers
+    ]
+    broken = [
+        _Scan("ben-9000", "2", None),
+        _Scan("ben-9001", "6", b""),
+        _Scan("ben-9002", "9", NOT_AN_IMAGE),
+        _Scan("ben-9003", "2", None),
+    ]
+    images = path / "images"
+    images.mkdir(parents=True)
+    with open(path / "index.csv", "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["id", "image", "label"])
+        for scan in _mixed(scans, broken, generator=generator):
+            writer.writerow([scan.name, f"images/{scan.name}.jpg", scan.label])
+            if scan.content is not None:
+                (images / f"{scan.name}.jpg").write_bytes(scan.content)
+    return Delivery("ben", "evaluate", path, numbers, wrong, [scan.name for scan in broken])
+
+
+def _wrong_labels(
+    labels: Sequence[str], numbers: Sequence[int], *, count: int, generator: random.Random
+) -> dict[int, str]:
+    chosen = sorted(generator.sample(list(numbers), count))
+    return {number: generator.choice([label for label in "0123456789" if label != labels[number]]) for number in chosen}
+
+
+def _first_half(content: bytes) -> bytes:
+    """A transfer that broke off."""
+    return content[: len(content) // 2]
+
+
+def _mixed(scans: Sequence[_Scan], broken: Sequence[_Scan], *, generator: random.Random) -> list[_Scan]:
+    """The intact scans in their order, the broken ones at random places between them."""
+    mixed = list(scans)
+    for scan in broken:
+        mixed.insert(generator.randrange(len(mixed) + 1), scan)
+    return mixed
+
+
+def digit_number(sample_name: str) -> int:
+    """The digit that a sample shows, from its name: "3/ada-0042.png" is digit 42."""
+    return int(sample_name.rpartition("-")[2].partition(".")[0])

@@ -1,0 +1,256 @@
+"""The log: numbered, chained, immutable entries, each claimed by one conditional put.
+
+    log/0000000001.json ◀─ previous ─ log/0000000002.json ◀─ previous ─ … the first free number is the head
+
+Appends commute: who loses the race for a number reads the winner, rebuilds its entry on top and takes the next.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from headrace.errors import DataCorrupted, NotFound, Unavailable
+from headrace.storage.canonical import JsonValue, canonical_json, read_json
+from headrace.storage.checkpoints import Checkpoints
+from headrace.storage.digests import digest_hex
+from headrace.storage.store import ObjectStore
+from headrace.units import format_timestamp, parse_timestamp
+
+__all__ = ["FORMAT", "EntryLog", "LogEntry", "LogState", "now_microseconds"]
+
+FORMAT = 1
+_MAX_ATTEMPTS = 1_000
+_MAX_ENTRY_BYTES = 16 * 1024 * 1024
+
+
+def now_microseconds() -> int:
+    """The machine's clock in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One change, as written."""
+
+    number: int  # from 1, dense
+    previous: str | None  # BLAKE3 hex of the entry before, None for the first
+    transaction: str  # random, tells our own entry from a rival's with the same content
+    time: int  # microseconds since 1970, strictly growing along the log
+    actor: str
+    operation: str
+    body: Mapping[str, JsonValue]
+    digest: str  # BLAKE3 hex of the stored bytes
+
+    @property
+    def created_at(self) -> str:
+        """The entry's time, ISO 8601 in UTC."""
+        return format_timestamp(self.time)
+
+
+class LogState(Protocol):
+    """What a log's entries add up to. `apply` is called once for each entry, in order."""
+
+    def apply(self, entry: LogEntry) -> None: ...
+
+
+S = TypeVar("S", bound=LogState)
+
+
+class EntryLog(Generic[S]):
+    """One log below `base` ("" or "datasets/<uid>/") and the state that it adds up to.
+
+    Safe to use from several threads. Opening reads the newest checkpoint and the entries after it; nothing is read
+    before the first call.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        base: str,
+        *,
+        state: S,
+        actor: str,
+        clock: Callable[[], int] = now_microseconds,
+    ) -> None:
+        self._store = store
+        self._base = base
+        self._state = state
+        self._actor = actor
+        self._clock = clock
+        self._checkpoints = Checkpoints(store, base)
+        self._lock = threading.RLock()
+        self._number = 0
+        self._digest: str | None = None
+        self._time = 0
+        self._is_open = False
+
+    @property
+    def number(self) -> int:
+        """The last entry that was read or written here."""
+        return self._number
+
+    @property
+    def digest(self) -> str | None:
+        """BLAKE3 hex of the last entry that was read or written here."""
+        return self._digest
+
+    def refresh(self) -> S:
+        """The state after the newest entry of the store."""
+        with self._lock:
+            if not self._is_open:
+                checkpoint = self._checkpoints.newest()
+                if checkpoint is not None:
+                    for data in self._checkpoints.entries(checkpoint):
+                        self._apply(self._parse(data, self._number + 1))
+                    if self._digest != checkpoint.digest:
+                        raise DataCorrupted(
+                            f"{self._store.uri}/{checkpoint.key} does not belong to this log: entry "
+                            f"{checkpoint.number} has another digest. Delete the folder '{self._base}checkpoints'; it "
+                            "is rebuilt from the log"
+                        )
+                self._is_open = True
+            self._read_tail()
+            return self._state
+
+    def append(self, operation: str, plan: Callable[[S], Mapping[str, JsonValue] | None]) -> LogEntry | None:
+        """Claim the next number durably and return the entry; None if `plan` found nothing to do.
+
+        `plan` makes the body from the newest state; it is called again after each lost race, and may raise to refuse.
+
+        Raises:
+            Unavailable: The store did not say whether the entry was written, or rivals won for minutes.
+        """
+        with self._lock:
+            for attempt in range(_MAX_ATTEMPTS):
+                state = self.refresh()
+                body = plan(state)
+                if body is None:
+                    return None
+                number = self._number + 1
+                data = self._serialise(operation, body)
+                created = self._store.put_new(self.key(number), data)
+                if not created:
+                    # A retry inside the store's client may have met our own first try: only the bytes tell.
+                    created = self._store.get(self.key(number)) == data
+                if created:
+                    entry = self._parse(data, number)
+                    self._apply(entry)
+                    self._checkpoints.write_if_due(number, entry.digest, self._read_bytes)
+                    return entry
+                time.sleep(random.random() * min(0.002 * 2 ** min(attempt, 8), 0.5))  # noqa: S311 - jitter, no secret
+        raise Unavailable(
+            f"entry of {self._store.uri}/{self._base}log lost {_MAX_ATTEMPTS} races in a row; nothing was changed, try again"
+        )
+
+    def entries(self, *, after: int = 0) -> Iterator[LogEntry]:
+        """Entries with a number above `after`, read from the log itself with the chain checked."""
+        previous: str | None = None
+        number = after + 1
+        if after:
+            previous = digest_hex(self._read_bytes(after))
+        while True:
+            try:
+                data = self._read_bytes(number)
+            except NotFound:
+                return
+            entry = self._parse(data, number)
+            self._check_chain(entry, previous)
+            yield entry
+            previous = entry.digest
+            number += 1
+
+    def key(self, number: int) -> str:
+        """The object key of an entry."""
+        return f"{self._base}log/{number:010d}.json"
+
+    def _read_bytes(self, number: int) -> bytes:
+        return self._store.get(self.key(number))
+
+    def _read_tail(self) -> None:
+        if self._store.is_local:
+            while True:
+                try:
+                    data = self._read_bytes(self._number + 1)
+                except NotFound:
+                    return
+                self._apply(self._parse(data, self._number + 1))
+        # Gallop in growing windows of parallel reads: latency is paid once a window, at most twice as many reads as entries.
+        window = 2
+        with ThreadPoolExecutor(16) as pool:
+            while True:
+                first = self._number + 1
+                for offset, data_or_none in enumerate(pool.map(self._try_read, range(first, first + window))):
+                    if data_or_none is None:
+                        return
+                    self._apply(self._parse(data_or_none, first + offset))
+                window = min(window * 4, 64)
+
+    def _try_read(self, number: int) -> bytes | None:
+        try:
+            return self._read_bytes(number)
+        except NotFound:
+            return None
+
+    def _serialise(self, operation: str, body: Mapping[str, JsonValue]) -> bytes:
+        moment = max(self._clock(), self._time + 1)
+        data = canonical_json(
+            {
+                "format": FORMAT,
+                "number": self._number + 1,
+                "previous": self._digest,
+                "transaction": secrets.token_hex(16),
+                "time": format_timestamp(moment),
+                "actor": self._actor,
+                "operation": operation,
+                "body": body,
+            }
+        )
+        if len(data) > _MAX_ENTRY_BYTES:
+            raise ValueError(f"log entry of {len(data)} bytes")
+        return data
+
+    def _parse(self, data: bytes, number: int) -> LogEntry:
+        name = f"{self._store.uri}/{self.key(number)}"
+        document = read_json(data, name=name)
+        try:
+            if document["format"] > FORMAT:
+                raise Unavailable(
+                    f"{name} has format {document['format']}, this version of Headrace reads up to {FORMAT}; update Headrace"
+                )
+            entry = LogEntry(
+                number=document["number"],
+                previous=document["previous"],
+                transaction=document["transaction"],
+                time=parse_timestamp(document["time"]),
+                actor=document["actor"],
+                operation=document["operation"],
+                body=document["body"],
+                digest=digest_hex(data),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataCorrupted(f"{name} is no log entry ({error!r}); restore it from a copy of the lake") from error
+        if entry.number != number:
+            raise DataCorrupted(f"{name} holds entry {entry.number}; the object was swapped or copied to a wrong place")
+        return entry
+
+    def _check_chain(self, entry: LogEntry, previous: str | None) -> None:
+        if entry.previous != previous:
+            raise DataCorrupted(
+                f"{self._store.uri}/{self.key(entry.number)} does not continue entry {entry.number - 1}: it expects digest "
+                f"{str(entry.previous)[:16]}…, the entry before has {str(previous)[:16]}…. One of the two was changed after "
+                "it was written; restore it from a copy of the lake"
+            )
+
+    def _apply(self, entry: LogEntry) -> None:
+        self._check_chain(entry, self._digest)
+        self._state.apply(entry)
+        self._number = entry.number
+        self._digest = entry.digest
+        self._time = entry.time

@@ -1,0 +1,114 @@
+"""Parts: the columns of a commit's rows in Parquet, immutable, named by the digest of their bytes.
+
+A part is read whole and verified once, then kept: it holds locators instead of media, so it is small.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headrace.errors import DataCorrupted
+from headrace.storage.digests import digest_hex, require_digest
+from headrace.storage.store import ObjectStore
+
+__all__ = ["PartCache", "PartRecord", "part_key", "write_part"]
+
+ROW_GROUP_ROWS = 8_192
+_CACHE_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """One written part."""
+
+    digest: str  # BLAKE3 hex of the file
+    size: int  # bytes
+    num_rows: int
+
+
+def part_key(digest: str) -> str:
+    """Key of a part below its dataset."""
+    return f"objects/{digest[:2]}/{digest}.parquet"
+
+
+def write_part(store: ObjectStore, base: str, *, table: pa.Table, row_group_rows: int = ROW_GROUP_ROWS) -> PartRecord:
+    """Write the rows as one durable part."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", row_group_size=row_group_rows, write_page_checksum=True)
+    data = memoryview(sink.getvalue())
+    digest = digest_hex(data)
+    store.put(base + part_key(digest), data)
+    return PartRecord(digest, len(data), table.num_rows)
+
+
+class PartCache:
+    """Verified parts and decoded columns, the least recently used dropped above a byte limit. Thread-safe."""
+
+    def __init__(self, *, limit_bytes: int = _CACHE_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[tuple[str, str], tuple[object, int]] = OrderedDict()
+        self._bytes = 0
+
+    def columns(self, store: ObjectStore, base: str, *, part: PartRecord, names: Sequence[str]) -> pa.Table:
+        """The named columns of a part, in the order asked; names that the part lacks are left out.
+
+        Raises:
+            DataCorrupted: The object is not the one that was written.
+        """
+        key = base + part_key(part.digest)
+        scope = f"{store.uri}/{key}"
+        reader = self._get(scope, "")
+        file: pq.ParquetFile
+        if reader is None:
+            data = store.get(key)
+            require_digest(data, part.digest, name=scope)
+            try:
+                file = pq.ParquetFile(pa.BufferReader(data))
+            except (pa.ArrowException, OSError) as error:
+                raise DataCorrupted(f"{scope} is no Parquet file although its digest is right: {error}") from error
+            self._put(scope, "", file, len(data))
+        else:
+            file = reader
+        available = set(file.schema_arrow.names)
+        found: dict[str, pa.ChunkedArray] = {}
+        missing: list[str] = []
+        for name in names:
+            if name not in available:
+                continue
+            column = self._get(scope, name)
+            if column is None:
+                missing.append(name)
+            found[name] = column
+        if missing:
+            table = file.read(columns=missing, use_threads=part.num_rows > 50_000).combine_chunks()
+            for name in missing:
+                found[name] = table.column(name)
+                self._put(scope, name, found[name], found[name].nbytes)
+        fields = [file.schema_arrow.field(name) for name in found]
+        if not fields:
+            return pa.table({"": pa.nulls(part.num_rows)}).select([])
+        return pa.table(list(found.values()), schema=pa.schema(fields))
+
+    def _get(self, scope: str, name: str) -> object | None:
+        with self._lock:
+            entry = self._entries.get((scope, name))
+            if entry is None:
+                return None
+            self._entries.move_to_end((scope, name))
+            return entry[0]
+
+    def _put(self, scope: str, name: str, value: object, size: int) -> None:
+        with self._lock:
+            if (scope, name) not in self._entries:
+                self._bytes += size
+            self._entries[scope, name] = (value, size)
+            while self._bytes > self._limit_bytes and len(self._entries) > 1:
+                _, (_, dropped) = self._entries.popitem(last=False)
+                self._bytes -= dropped

@@ -1,0 +1,67 @@
+"""Which requests to send for many small byte ranges of one object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.errors import InvalidInput
+from headrace.storage.store import Range
+
+__all__ = ["FetchPlan", "Piece", "check_range", "coalesce"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where one wanted range lies in what is fetched."""
+
+    fetch_idx: int  # -1 for an empty range, which needs no request
+    start: int  # within the fetched bytes
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """Requests in ascending order, and for each wanted range, in the order asked, where its bytes are."""
+
+    fetches: tuple[Range, ...]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that the requests transfer."""
+        return sum(end - start for start, end in self.fetches)
+
+
+def check_range(wanted: Range) -> None:
+    """Raise `InvalidInput` unless 0 <= start <= end."""
+    start, end = wanted
+    if start < 0 or end < start:
+        raise InvalidInput(f"byte range [{start}, {end}) is not a range; expected 0 <= start <= end")
+
+
+def coalesce(ranges: Sequence[Range], *, gap_bytes: int, max_bytes: int) -> FetchPlan:
+    """Merge ranges that lie close together.
+
+    Two ranges share a request when at most `gap_bytes` unwanted bytes lie between them and the request stays
+    within `max_bytes`. A single range is never cut, so it alone may exceed `max_bytes`.
+    """
+    for wanted in ranges:
+        check_range(wanted)
+    fetches: list[Range] = []
+    pieces = [Piece(-1, 0, 0)] * len(ranges)
+    for range_idx in sorted(range(len(ranges)), key=ranges.__getitem__):
+        start, end = ranges[range_idx]
+        if start == end:
+            continue
+        if fetches:
+            fetch_start, fetch_end = fetches[-1]
+            merged_end = max(fetch_end, end)
+            # A range inside the last request always joins it: fetching the same bytes twice gains nothing.
+            if end <= fetch_end or (start - fetch_end <= gap_bytes and merged_end - fetch_start <= max_bytes):
+                fetches[-1] = (fetch_start, merged_end)
+                pieces[range_idx] = Piece(len(fetches) - 1, start - fetch_start, end - fetch_start)
+                continue
+        fetches.append((start, end))
+        pieces[range_idx] = Piece(len(fetches) - 1, 0, end - start)
+    return FetchPlan(tuple(fetches), tuple(pieces))

@@ -1,0 +1,88 @@
+"""The seam between Headrace and whatever holds the bytes: a folder, a bucket, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+__all__ = ["ObjectStat", "ObjectStore", "Range"]
+
+Range = tuple[int, int]
+"""Byte range [start, end) of an object, end exclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStat:
+    """What a store knows of an object without reading it.
+
+    `version` pins the content as well as the store can: an etag, or size and modification time.
+    """
+
+    key: str
+    size: int  # bytes
+    version: str
+    modified_at: float  # seconds since 1970, by the store's clock
+
+
+@runtime_checkable
+class ObjectStore(Protocol):
+    """Immutable objects under '/'-separated keys below one root.
+
+    All methods are safe to call from several threads. A missing key raises `NotFound` naming the full
+    URI, refused credentials `PermissionDenied`, no answer `Unavailable`.
+    """
+
+    @property
+    def uri(self) -> str:
+        """The root, without a trailing slash."""
+        ...
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a range costs microseconds, so that coalescing ranges does not pay."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The whole object."""
+        ...
+
+    def get_ranges(self, key: str, ranges: Sequence[Range]) -> list[bytes]:
+        """The bytes of each range in the order asked, neighbouring ones fetched together.
+
+        Raises:
+            DataCorrupted: The object ends before a range does.
+        """
+        ...
+
+    def put_new(self, key: str, data: bytes | memoryview) -> bool:
+        """Create the object durably unless the key is taken; True if this call created it.
+
+        Exactly one of any number of concurrent callers gets True. An outcome that stays unknown after
+        reading back raises `Unavailable`.
+        """
+        ...
+
+    def put(self, key: str, data: bytes | memoryview) -> None:
+        """Write an object whose key is its content's digest: durable on return, present or not before."""
+        ...
+
+    def put_parts(self, key: str, buffers: Sequence[bytes | memoryview]) -> None:
+        """As `put` with the buffers one after the other, without joining them in memory where that is avoidable."""
+        ...
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """None if the key does not exist."""
+        ...
+
+    def list(self, prefix: str, *, start_after: str | None = None) -> Iterator[ObjectStat]:
+        """Objects whose key starts with `prefix`, in key order."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; a missing one is no error."""
+        ...
+
+    def prepare_for_writing(self) -> None:
+        """Check once per process that the store keeps its promises; raises `Conflict` when it does not."""
+        ...

@@ -1,0 +1,94 @@
+"""Sizes, counts, durations and timestamps as people read them, and back."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from headrace.errors import InvalidInput
+
+__all__ = [
+    "format_bytes",
+    "format_count",
+    "format_duration",
+    "format_timestamp",
+    "parse_bytes",
+    "parse_timestamp",
+]
+
+_FACTORS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+
+
+def format_bytes(num_bytes: int) -> str:
+    """Three significant digits in decimal units: 1234567 -> "1.23 MB"."""
+    if abs(num_bytes) < 1000:
+        return f"{num_bytes} B"
+    value = float(num_bytes)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        value /= 1000
+        if abs(value) < 999.5 or unit == "PB":
+            break
+    return f"{value:.3g} {unit}"
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of "512", "2GiB", "1.5 MB".
+
+    Raises:
+        InvalidInput: Not a number with an optional unit.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    factor = None if match is None else _FACTORS.get(match.group(2).lower())
+    if match is None or factor is None:
+        raise InvalidInput(f"{text!r} is no size; write a number and a unit, for example 512MB or 2GiB")
+    return round(float(match.group(1)) * factor)
+
+
+def format_count(count: int) -> str:
+    """Thousands separated by commas."""
+    return f"{count:,}"
+
+
+def format_duration(seconds: float) -> str:
+    """Short text: "85 ms", "3.2 s", "4 min 10 s", "2 h 5 min"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_timestamp(microseconds: int) -> str:
+    """ISO 8601 in UTC with six digits of the second; `microseconds` since 1970."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
+
+
+def parse_timestamp(text: str) -> int:
+    """Microseconds since 1970 of an ISO 8601 time; without a zone it is UTC.
+
+    Raises:
+        InvalidInput: Not an ISO 8601 time.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidInput(f"{text!r} is no time; write it like 2026-11-01T00:00:00Z") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

@@ -1,0 +1,154 @@
+"""The demo end to end, as `headrace demo` runs it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import headrace
+from headrace.demo.digits import digits_steps, run_demo
+from headrace.demo.steps import DemoStep
+from headrace.errors import AlreadyExists
+from headrace.storage.digests import digest_hex
+
+pytestmark = pytest.mark.xdist_group("demo")  # one run of the demo serves all tests
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[str]]:
+    """The figures and the narration of one run."""
+    lines: list[str] = []
+    figures = run_demo(tmp_path_factory.mktemp("demo") / "run", emit=lines.append)
+    return json.loads(json.dumps(figures)), lines
+
+
+def step(demo: tuple[dict[str, Any], list[str]], name: str) -> dict[str, Any]:
+    figures: dict[str, Any] = next(item for item in demo[0]["steps"] if item["name"] == name)["figures"]
+    return figures
+
+
+def test_demo_reports_every_broken_file_that_was_planted(demo: tuple[dict[str, Any], list[str]]) -> None:
+    planted = step(demo, "deliver")
+    commit = step(demo, "commit")
+    assert commit["num_rejected"] == planted["broken"] == 11
+    assert all(row["reason"] for row in commit["rejected"])
+    assert [item["num_rows"] for item in commit["commits"]] == [source["intact"] for source in planted["sources"]]
+
+
+def test_demo_counts_images_that_are_equal_to_the_byte(demo: tuple[dict[str, Any], list[str]]) -> None:
+    statistics = step(demo, "statistics")
+    assert statistics["num_duplicate_images"] == 40
+    assert statistics["formats"] == {"jpeg": 200 + 450 + 557, "png": 850 + 40}
+    assert sum(statistics["labels"].values()) == statistics["num_rows"] == 2097
+
+
+def test_demo_diff_and_split_add_up(demo: tuple[dict[str, Any], list[str]]) -> None:
+    snapshots = step(demo, "snapshot")
+    assert step(demo, "diff") == {"added": 690, "removed": 0, "changed": 0}
+    assert snapshots["train"]["num_rows"] - snapshots["first"]["num_rows"] == 690
+    assert sum(step(demo, "split").values()) == snapshots["train"]["num_rows"]
+
+
+def test_demo_model_learns_and_is_judged_on_unseen_digits(demo: tuple[dict[str, Any], list[str]]) -> None:
+    train = step(demo, "train")
+    assert train["num_judged"] == 497
+    assert train["num_seen_in_training"] == 60
+    assert 0.8 < train["accuracy"] < 1.0
+
+
+def test_demo_mistake_leads_to_the_file_that_was_delivered(demo: tuple[dict[str, Any], list[str]]) -> None:
+    trace = step(demo, "trace")
+    file = Path(trace["file"])
+    assert file.is_relative_to(Path(demo[0]["directory"]) / "deliveries" / "ben")
+    assert digest_hex(file.read_bytes()) == trace["digest"]
+    assert trace["label"] != trace["predicted"]
+
+
+def test_demo_leaves_an_intact_lake_with_aliases_and_the_run(demo: tuple[dict[str, Any], list[str]]) -> None:
+    lake = headrace.connect(demo[0]["lake"])
+    assert lake.verify().ok
+    assert set(lake.dataset("digits").aliases) == {"first", "train", "holdout"}
+    assert [run.run_id for run in lake.dataset("digits").runs] == [step(demo, "trace")["run"]]
+
+
+def test_demo_narration_fits_eighty_columns(demo: tuple[dict[str, Any], list[str]]) -> None:
+    directory = demo[0]["directory"]
+    story = demo[1][: demo[1].index("Next:")]
+    assert [line for line in story if len(line.replace(directory, "headrace-demo")) > 80] == []
+
+
+def test_demo_keeps_all_budgets_together_under_a_minute() -> None:
+    assert sum(item.budget_seconds for item in digits_steps()) <= 60
+
+
+def test_demo_same_seed_gives_the_same_commits_and_snapshots(
+    demo: tuple[dict[str, Any], list[str]], tmp_path: Path
+) -> None:
+    first_steps: list[DemoStep[Any]] = list(digits_steps()[:4])
+
+    def last(workspace: Any) -> dict[str, object]:
+        workspace.traced_sample = "none"
+        return {}
+
+    again = run_demo(
+        tmp_path / "again",
+        emit=lambda _: None,
+        steps=[*first_steps, DemoStep("last", "Last", 1.0, last)],
+    )
+    document = json.loads(json.dumps(again))
+    assert step((document, []), "commit")["commits"] == step(demo, "commit")["commits"]
+    assert step((document, []), "snapshot") == step(demo, "snapshot")
+
+
+def test_demo_refuses_a_folder_that_holds_something(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    with pytest.raises(AlreadyExists, match="is not empty"):
+        run_demo(tmp_path, emit=lambda _: None)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_demo_default_folder_is_the_next_free_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "headrace-demo").mkdir()
+    (tmp_path / "headrace-demo" / "lake").mkdir()
+
+    def work(workspace: Any) -> dict[str, object]:
+        workspace.traced_sample = "none"
+        return {}
+
+    figures = run_demo(None, emit=lambda _: None, steps=[DemoStep("work", "Work", 1.0, work)])
+    assert figures["directory"] == "headrace-demo-2"
+
+
+def test_demo_next_commands_work(demo: tuple[dict[str, Any], list[str]]) -> None:
+    """Each suggested command line, as printed, with the CLI of this interpreter."""
+    for command in demo[0]["next"]:
+        words = shlex.split(command)
+        assert words[0] == "headrace"
+        outcome = subprocess.run(
+            [sys.executable, "-m", "headrace.cli", *words[1:]], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert outcome.returncode == 0, f"{command}\n{outcome.stderr}"
+
+
+def test_demo_first_output_comes_within_a_second(tmp_path: Path) -> None:
+    started = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "headrace.cli", "demo", "--dir", str(tmp_path / "demo")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        seconds = time.perf_counter() - started
+        process.kill()
+    assert "Headrace demo" in first
+    assert seconds < 1.0
