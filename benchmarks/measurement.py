@@ -177,7 +177,7 @@ def report(
     """
     print(f"\n{question}")
     for name, value in (facts or {}).items():
-        print(f"  {name.replace('_', ' ')}: {value:,}" if isinstance(value, int) else f"  {name}: {value}")
+        print(f"  {name.replace('_', ' ')}: {value:,}" if isinstance(value, int) else f"  {name.replace('_', ' ')}: {value}")
     base = timings[ours].median
     width = max(len(name) for name in timings)
     print(f"  {'':{width}}  {'median':>10}  {'fastest':>10}  {'slowest':>10}  {'against ours':>12}")

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 import headrace
 from benchmarks.measurement import BENCH_ROOT, Bar, Contestant, Outcome, hardware, race, report, versions
+from headrace.datasets.snapshot import Snapshot
 
 QUESTION = "Snapshot of 100 commits of 1,000 rows: a named, static selection without a copy"
 OURS = "headrace open + snapshot"
@@ -56,7 +57,7 @@ def main() -> Outcome:
 
     def check_headrace(snapshot: object) -> None:
         written[OURS].append(num_bytes_on_disk(lake_folder) - before)
-        if not isinstance(snapshot, headrace.Snapshot) or len(snapshot.commits) != NUM_COMMITS:
+        if not isinstance(snapshot, Snapshot) or len(snapshot.commits) != NUM_COMMITS:
             raise RuntimeError(f"not a snapshot of {NUM_COMMITS} commits: {snapshot!r}")
         if snapshot.to_arrow().num_rows != NUM_COMMITS * ROWS_PER_COMMIT:
             raise RuntimeError("the snapshot does not hold the rows that were committed")

@@ -8,13 +8,14 @@ from pathlib import Path
 import headrace
 from benchmarks.measurement import BENCH_ROOT, Bar, Contestant, Outcome, hardware, race, report, versions
 from benchmarks.photos import photo_set
+from headrace.datasets.snapshot import Snapshot
 
 QUESTION = "Verification: a scan of 20,000 photos with every digest checked, against the same scan unchecked"
 OURS = "headrace scan (verified)"
 UNCHECKED = "headrace scan (unverified)"
 
 
-def scan(snapshot: headrace.Snapshot, *, verify: bool) -> int:
+def scan(snapshot: Snapshot, *, verify: bool) -> int:
     """Bytes of media that came back."""
     return sum(batch.column("image").nbytes for batch in snapshot.scan(verify=verify))
 

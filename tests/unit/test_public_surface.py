@@ -49,6 +49,8 @@ def test_module_all_names_what_exists(name: str) -> None:
     is_package = hasattr(module, "__path__")
     if is_package and not _names_of_its_own(module) and not hasattr(module, "__all__"):
         return  # a folder that re-exports nothing
+    if name.startswith("headrace.cli.commands.") and not hasattr(module, "__all__"):
+        return  # one command, which the program's table names
     exported = getattr(module, "__all__", None)
     assert exported is not None, f"{name} has no __all__"
     assert len(set(exported)) == len(exported)

@@ -55,14 +55,20 @@ def _media_text(found: Mapping[str, Any]) -> str:
 
 
 def _values_text(found: Mapping[str, Any]) -> str:
-    top = found.get("top")
-    least, most = found.get("min"), found.get("max")
+    """The commonest values where any value comes twice, else the range, and how long texts are."""
+    least, most, top, length = found.get("min"), found.get("max"), found.get("top"), found.get("length")
     is_number = isinstance(least, int | float) and not isinstance(least, bool)
-    if is_number or (least is not None and not top):
-        return f"{least} to {most}"
-    if top and (found.get("num_distinct") or 0) < (found.get("num_values") or float("inf")):
-        return ", ".join(f"{value} {format_count(count)}" for value, count in top[:_SHOWN_VALUES])
-    return f"{least} to {most}" if least is not None else ""
+    if top and not is_number and top[0][1] > 1:
+        return ", ".join(f"{_plain(value)} {format_count(count)}" for value, count in top[:_SHOWN_VALUES])
+    if length and length.get("min") is not None:
+        return f"{_range(length)} long, e.g. {_plain(least)}"
+    if least is not None:
+        return f"{_plain(least)} to {_plain(most)}"
+    return ""
+
+
+def _plain(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _range(found: Mapping[str, Any] | None) -> str:

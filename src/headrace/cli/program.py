@@ -13,8 +13,8 @@ __all__ = ["command_line", "program_name"]
 def program_name() -> str:
     """ "headrace" where that finds this script, else the path that was typed."""
     typed = sys.argv[0] if sys.argv else ""
-    if os.path.basename(typed) == "__main__.py":
-        return "python -m headrace.cli"
+    if typed.endswith(os.path.join("headrace", "cli", "__main__.py")):
+        return f"{shlex.quote(sys.executable)} -m headrace.cli"
     found = shutil.which("headrace")
     if os.path.basename(typed) != "headrace" or (found and os.path.exists(typed) and os.path.samefile(found, typed)):
         return "headrace"

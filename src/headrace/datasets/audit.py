@@ -45,5 +45,3 @@ def _entries(log: EntryLog[Any], dataset: str) -> list[AuditEntry]:
 def _entry(entry: LogEntry, dataset: str | None) -> AuditEntry:
     details = {name: value for name, value in entry.body.items() if name != "schema"}
     return AuditEntry(entry.created_at, entry.actor, entry.operation, dataset, entry.number, entry.digest, details)
-
-

@@ -45,7 +45,9 @@ LOCATOR_TYPE = pa.struct(
 )
 """A media column on disk."""
 
-MEDIA_VIEW_TYPE = pa.struct([LOCATOR_TYPE.field(name) for name in ("size", "format", "width", "height", "duration", "digest")])
+MEDIA_VIEW_TYPE = pa.struct(
+    [LOCATOR_TYPE.field(name) for name in ("size", "format", "width", "height", "duration", "digest")]
+)
 """A media column as filters, queries and statistics see it: no bytes."""
 
 _PLAIN = {
@@ -100,7 +102,9 @@ def normal_type(data_type: pa.DataType, *, column: str) -> pa.DataType:
         item = pa.field("item", normal_type(data_type.value_type, column=column))
         return pa.list_(item, data_type.list_size)
     if types.is_struct(data_type):
-        return pa.struct([pa.field(item.name, normal_type(item.type, column=column), item.nullable) for item in data_type])
+        return pa.struct(
+            [pa.field(item.name, normal_type(item.type, column=column), item.nullable) for item in data_type]
+        )
     if types.is_map(data_type):
         return pa.map_(normal_type(data_type.key_type, column=column), normal_type(data_type.item_type, column=column))
     if isinstance(data_type, pa.BaseExtensionType):
@@ -132,11 +136,17 @@ def type_to_json(data_type: pa.DataType, *, column: str) -> JsonValue:
         return {"duration": data_type.unit}
     if types.is_fixed_size_binary(data_type):
         return {"fixed_size_binary": data_type.byte_width}
-    for bits, test in ((32, types.is_decimal32), (64, types.is_decimal64), (128, types.is_decimal128), (256, types.is_decimal256)):
+    for bits, test in (
+        (32, types.is_decimal32),
+        (64, types.is_decimal64),
+        (128, types.is_decimal128),
+        (256, types.is_decimal256),
+    ):
         if test(data_type):
             return {f"decimal{bits}": [data_type.precision, data_type.scale]}
     raise InvalidInput(
-        f"columns of Arrow type {data_type} are not stored; cast it first, for example to string, int64 or float64", column=column
+        f"columns of Arrow type {data_type} are not stored; cast it first, for example to string, int64 or float64",
+        column=column,
     )
 
 
@@ -206,7 +216,8 @@ def check_columns(schema: pa.Schema) -> None:
         check_column_name(field.name)
         if field.name.lower() in seen:
             raise InvalidInput(
-                f"column {field.name!r} appears twice (names are compared without case, because SQL engines do); rename one",
+                f"column {field.name!r} appears twice (names are compared without case, because SQL engines do); "
+                "rename one",
                 column=field.name,
             )
         seen.add(field.name.lower())
@@ -231,7 +242,8 @@ def merge_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
                 merged[field.name] = field.with_nullable(True) if seen_first else field
             elif known.type != field.type or media_kind(known) != media_kind(field):
                 raise InvalidInput(
-                    f"is {field.type} here but {known.type} in earlier commits of this dataset; cast it to {known.type} "
+                    f"is {field.type} here but {known.type} in earlier commits of this dataset; cast it to "
+                    f"{known.type} "
                     "in the source, or give the column another name",
                     column=field.name,
                 )

@@ -112,7 +112,9 @@ def prepare_commit(
     """
     kind = dataset_type(state.type_name)
     declared = state.declared
-    opened: TableSource | FileSource = open_source(source, csv_has_header=kind.csv_has_header, limits=options.limits, schema=declared)
+    opened: TableSource | FileSource = open_source(
+        source, csv_has_header=kind.csv_has_header, limits=options.limits, schema=declared
+    )
     if declared is None:
         peeked = PeekedTable.of(opened)
         declared = kind.ingest_schema(peeked.schema)
@@ -162,7 +164,8 @@ class PeekedTable:
         """
         if source.kind != "table":
             raise InvalidInput(
-                "a TABLE needs rows with columns: CSV, JSON, Parquet, Arrow, a data frame or dicts, not a folder of files"
+                "a TABLE needs rows with columns: CSV, JSON, Parquet, Arrow, a data frame or dicts, not a "
+                "folder of files"
             )
         batches = source.batches()
         first = next(batches, None)

@@ -169,7 +169,8 @@ class Dataset:
         """Add the rows of a source as one immutable commit; on an error nothing of it is visible.
 
         Args:
-            source: Path, URI, list of them, glob, folder, .zip/.tar(.gz/.zst), .csv/.json/.jsonl/.parquet, Arrow table or
+            source: Path, URI, list of them, glob, folder, .zip/.tar(.gz/.zst), .csv/.json/.jsonl/.parquet, Arrow
+            table or
                 reader, pandas or polars frame, iterable of dicts.
             message: Shown in the log.
             tags: key=value marks, by which snapshots choose commits.
@@ -189,7 +190,9 @@ class Dataset:
             prepared = prepare_commit(self._lake.store, self.base, state=state, source=source, options=settings)
 
             def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
-                merge_schemas([newest.schema, prepared.manifest.schema] if newest.commits else [prepared.manifest.schema])
+                merge_schemas(
+                    [newest.schema, prepared.manifest.schema] if newest.commits else [prepared.manifest.schema]
+                )
                 return prepared.entry_body(commit_id=str(len(newest.commits) + 1), message=settings.message)
 
             entry = self.log_of_entries.append("commit", plan)
@@ -207,7 +210,8 @@ class Dataset:
         where: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> Snapshot:
-        """A logged snapshot of the commits that carry every given tag; copies nothing, the same choice gives the same id.
+        """A logged snapshot of the commits that carry every given tag; copies nothing, the same choice gives the
+        same id.
 
         Args:
             tags: Commits must have all of these; None chooses all.
@@ -274,8 +278,10 @@ class Dataset:
                 if snapshot_id is None:
                     known = ", ".join(sorted(state.aliases)) or "none yet"
                     raise NotFound(
-                        f"dataset {self._name!r} has no alias {selector.value!r}.{near_miss(selector.value, list(state.aliases))} "
-                        f"Aliases: {known}. To create it: headrace snapshot {self._reference()} --alias {selector.value}"
+                        f"dataset {self._name!r} has no alias "
+                        f"{selector.value!r}.{near_miss(selector.value, list(state.aliases))} "
+                        f"Aliases: {known}. To create it: headrace snapshot {self._reference()} --alias "
+                        f"{selector.value}"
                     )
                 return self._logged(state, snapshot_id)
             case _:
@@ -283,7 +289,8 @@ class Dataset:
                 matches = [item for item in state.snapshots if item.startswith(selector.value)]
                 if len(matches) != 1:
                     raise NotFound(
-                        f"dataset {self._name!r} has {'no snapshot' if not matches else f'{len(matches)} snapshots'} whose id "
+                        f"dataset {self._name!r} has {'no snapshot' if not matches else f'{len(matches)} snapshots'} "
+                        "whose id "
                         f"starts with {selector.value!r}; to see all: headrace dataset show {self._reference()}"
                     )
                 return self._logged(state, matches[0])
@@ -414,4 +421,3 @@ def check_on_duplicate_key(value: str | None, *, dataset_type_name: str, key: st
     if value == "replace" and key is None:
         raise InvalidInput("on_duplicate_key='replace' needs a key; declare one with key=COLUMN")
     return "replace" if value == "replace" else "keep"
-

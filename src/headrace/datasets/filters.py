@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from headrace.datasets.columns import MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.near_misses import suggest
 from headrace.datasets.sql_connection import open_locked_connection
 from headrace.datasets.sql_functions import FunctionUse
@@ -77,7 +78,7 @@ class Filter:
 
     @classmethod
     def parse(cls, expression: str, schema: pa.Schema) -> Filter:
-        """Check the expression against the schema of the narrow table (media columns as structs).
+        """Check the expression against the dataset's schema; media columns are structs without bytes in it.
 
         Raises:
             InvalidInput: Not one boolean expression over these columns, or it could read more than its row (files,
@@ -88,6 +89,7 @@ class Filter:
         engine = _Engine()
         with closing(engine.cursor()) as connection:
             node = _only_expression(sql, sql.parse(connection))
+            schema = _narrow_schema(schema)
             walk = _FilterWalk(sql, schema)
             walk.visit(node, frozenset())
             columns = tuple(sorted(walk.columns))
@@ -123,6 +125,18 @@ class Filter:
         if keep.shape != (table.num_rows,):
             raise RuntimeError(f"filter gave {keep.shape} values for {table.num_rows} rows")
         return keep
+
+
+def _narrow_schema(schema: pa.Schema) -> pa.Schema:
+    """Media columns, which hold bytes in the dataset's schema, as the structs that filters see."""
+    return pa.schema(
+        [
+            field.with_type(MEDIA_VIEW_TYPE)
+            if media_kind(field) is not None and not pa.types.is_struct(field.type)
+            else field
+            for field in schema
+        ]
+    )
 
 
 def _input_rows(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:

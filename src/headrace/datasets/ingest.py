@@ -13,13 +13,19 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.datasets.batches import Origin, RejectedRow, SampleBatch
-from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, check_columns, media_kind, merge_schemas, normal_type
+from headrace.datasets.columns import (
+    check_columns,
+    media_kind,
+    merge_schemas,
+    normal_type,
+)
 from headrace.datasets.manifests import CommitManifest, LogicalCommit, write_document
 from headrace.datasets.media import MediaInput
-from headrace.datasets.media_loading import LoadedMedia, load_media
+from headrace.datasets.media_loading import LoadedBatch, LoadedMedia, load_batches
+from headrace.datasets.media_placing import MediaPlacer
+from headrace.datasets.narrow import narrow_table
 from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.datasets.types.base import DatasetType, OnInvalid
@@ -72,7 +78,7 @@ def write_commit(
     media: MediaMode,
     on_invalid: OnInvalid,
     progress: Progress,
-    layout: IngestLayout = IngestLayout(),  # noqa: B008 - frozen
+    layout: IngestLayout = IngestLayout(),
 ) -> PreparedCommit:
     """Write all rows durably below `base` and return what a log entry needs.
 
@@ -94,8 +100,13 @@ def write_commit(
         origins=origins,
     )
     try:
-        for batch in batches:
-            writer.add(batch)
+        for loaded in load_batches(
+            batches,
+            probes=dataset_type.probes(schema),
+            keep_bytes=media == "copy",
+            pool=writer.pool,
+        ):
+            writer.add(loaded)
         return writer.finish(tags)
     finally:
         writer.close()
@@ -126,9 +137,8 @@ class _CommitWriter:
         self._progress = progress
         self._layout = layout
         self._origins = origins
-        self._probes = dataset_type.probes(schema)
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
-        self._shards = ShardWriter(store, base, shard_bytes=layout.shard_bytes)
+        self.pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
+        self._placer = MediaPlacer(ShardWriter(store, base, shard_bytes=layout.shard_bytes))
         self._schemas: list[pa.Schema] = []
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
@@ -140,21 +150,20 @@ class _CommitWriter:
         self._rejected: list[RejectedRow] = []
         self._num_rejected = 0
         self._num_rows = 0
-        self._num_members = 0
-        self._num_media_bytes = 0
 
     def close(self) -> None:
         """Stop the threads; call it on every path."""
-        self._pool.shutdown(cancel_futures=True)
-        self._shards.abandon()
+        self.pool.shutdown(cancel_futures=True)
+        self._placer.abandon()
 
-    def add(self, batch: SampleBatch) -> None:
+    def add(self, loaded_batch: LoadedBatch) -> None:
+        batch = loaded_batch.batch
         self._reject(batch.rejected)
         if batch.num_rows == 0:
             return
         keep = np.ones(batch.num_rows, dtype=bool)  # [num_rows]
         media = {name: values for name, values in batch.columns.items() if isinstance(values, list)}
-        loaded = self._load(batch, media, keep)
+        loaded = self._accept(loaded_batch, keep)
         arrays: dict[str, pa.Array] = {}
         for name, values in batch.columns.items():
             if not isinstance(values, list):
@@ -181,7 +190,7 @@ class _CommitWriter:
         schema = self._schema()
         self._progress.start("writing")
         self._flush(schema)
-        shards = self._shards.close()
+        shards = self._placer.finish()
         logical = LogicalCommit(
             self._type.name, self._type.version, schema, tags, self._num_rows, rows_root(self._digests)
         )
@@ -200,33 +209,34 @@ class _CommitWriter:
             manifest=manifest,
             manifest_digest=write_document(self._store, self._base, data=canonical_json(manifest.to_json())),
             statistics_digest=write_document(self._store, self._base, data=_plain_json(statistics)),
-            num_media_bytes=self._num_media_bytes,
+            num_media_bytes=self._placer.num_bytes,
         )
 
-    def _load(
-        self, batch: SampleBatch, media: Mapping[str, list[MediaInput | None]], keep: np.ndarray
-    ) -> dict[str, list[LoadedMedia | None]]:
-        loaded: dict[str, list[LoadedMedia | None]] = {}
-        for name, values in media.items():
+    def _accept(self, loaded_batch: LoadedBatch, keep: np.ndarray) -> dict[str, list[LoadedMedia | None]]:
+        """The media columns, with the rows of invalid values refused."""
+        batch = loaded_batch.batch
+        accepted: dict[str, list[LoadedMedia | None]] = {}
+        num_bytes = 0
+        for name, values in loaded_batch.media.items():
             column: list[LoadedMedia | None] = []
-            stream = load_media(values, probe=self._probes.get(name), keep_bytes=self._media == "copy", pool=self._pool)
-            for idx, value in enumerate(stream):
+            inputs = batch.columns[name]
+            for idx, value in enumerate(values):
                 if isinstance(value, InvalidInput):
                     self._refuse(batch, idx, str(value), error=value)
                     keep[idx] = False
                     column.append(None)
-                else:
-                    if self._media == "reference" and value is not None and getattr(values[idx], "uri", None) is None:
-                        raise InvalidInput(
-                            f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed or come "
-                            "from memory. Commit with media='copy' (the command without --reference)"
-                        )
-                    column.append(value)
-                    self._progress.advance(0 if loaded else 1, 0 if value is None else value.size)
-            loaded[name] = column
-        if not media:
-            self._progress.advance(batch.num_rows)
-        return loaded
+                    continue
+                if self._media == "reference" and value is not None and getattr(inputs[idx], "uri", None) is None:
+                    raise InvalidInput(
+                        f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed or "
+                        "come from "
+                        "memory. Commit with media='copy' (the command without --reference)"
+                    )
+                num_bytes += 0 if value is None else value.size
+                column.append(value)
+            accepted[name] = column
+        self._progress.advance(batch.num_rows, num_bytes)
+        return accepted
 
     def _normal(self, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Array:
         array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
@@ -245,7 +255,9 @@ class _CommitWriter:
         if column is None:
             raise InvalidInput(f"the key column {self._key!r} is missing in the source", column=self._key)
         if not _can_be_key(column.type):
-            raise InvalidInput(f"a {column.type} cannot be a key; use text, whole numbers, dates or times", column=self._key)
+            raise InvalidInput(
+                f"a {column.type} cannot be a key; use text, whole numbers, dates or times", column=self._key
+            )
         keys: list[str | None] = column.cast(pa.string()).to_pylist()
         known = self._ordinals_of_keys
         for idx in np.flatnonzero(keep).tolist():
@@ -254,7 +266,8 @@ class _CommitWriter:
                 reason = f"the key column {self._key!r} is {'null' if key is None else 'empty'}; every row needs a key"
             elif key in known:
                 reason = (
-                    f"the key {key!r} appears twice in this commit, first in row {known[key]} (counted from 0); a key must be "
+                    f"the key {key!r} appears twice in this commit, first in row {known[key]} (counted from 0); a "
+                    "key must be "
                     "unique within one commit"
                 )
             else:
@@ -290,13 +303,18 @@ class _CommitWriter:
                 if declared is None or media_kind(declared) is None:
                     raise TypeError(f"type {self._type.name} gave media for {name!r}, which is no media column")
                 fields.append(declared)
-                encoded[name] = encode_media(name, digests=[None if item is None else item.digest for item in loaded[name]])
-                columns.append(self._locators(name, media[name], loaded[name], multiple=len(media) > 1))
+                encoded[name] = encode_media(
+                    name, digests=[None if item is None else item.digest for item in loaded[name]]
+                )
+                columns.append(
+                    self._placer.place(name, media[name], values=loaded[name], is_only_media=len(media) == 1)
+                )
         for field, values in zip(fields, columns, strict=True):
             if not field.nullable and values.null_count:
                 idx = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
                 raise InvalidInput(
-                    f"{_place(batch, int(positions[idx]), self._origins)}: column {field.name!r} is null, it must have a value",
+                    f"{_place(batch, int(positions[idx]), self._origins)}: column {field.name!r} is null, it must "
+                    "have a value",
                     column=field.name,
                 )
         schema = pa.schema(fields)
@@ -325,62 +343,6 @@ class _CommitWriter:
         if self._pending_rows >= self._layout.part_rows or self._pending_bytes >= _PART_BYTES:
             self._flush(self._schema())
 
-    def _locators(
-        self, name: str, inputs: Sequence[MediaInput | None], values: Sequence[LoadedMedia | None], *, multiple: bool
-    ) -> pa.Array:
-        shards: list[int | None] = []
-        uris: list[str | None] = []
-        versions: list[str | None] = []
-        offsets: list[int] = []
-        for source, value in zip(inputs, values, strict=True):
-            shard: int | None = None
-            uri: str | None = None
-            version: str | None = None
-            offset = 0
-            if value is not None and source is not None:
-                if value.data is not None:
-                    extension = value.header.format or _extension(source.name)
-                    stem = f"{self._num_members:012d}"
-                    member = f"{stem}.{name}.{extension}" if multiple and name.isascii() else f"{stem}.{extension}"
-                    shard, offset = self._shards.add(member, value.data)
-                    value.data = None
-                    self._num_members += 1
-                else:
-                    uri, version, offset = source.uri, source.version, source.offset
-                self._num_media_bytes += value.size
-            shards.append(shard)
-            uris.append(uri)
-            versions.append(version)
-            offsets.append(offset)
-        present = [value for value in values if value is not None]
-        absent = [value is None for value in values]
-        has_nulls = len(present) < len(values)
-        mask = pa.array(absent) if has_nulls else None
-
-        def column(read: list[object], kind: pa.DataType) -> pa.Array:
-            if has_nulls:
-                source_values = iter(read)
-                read = [None if is_absent else next(source_values) for is_absent in absent]
-            return pa.array(read, kind)
-
-        return pa.StructArray.from_arrays(
-            [
-                pa.array(shards, pa.int32()),
-                pa.array(uris, pa.string()),
-                pa.array(versions, pa.string()),
-                pa.array(offsets, pa.int64()),
-                column([value.size for value in present], pa.int64()),
-                column([value.digest for value in present], pa.binary(32)),
-                column([value.check for value in present], pa.binary(16)),
-                column([value.header.format for value in present], pa.string()),
-                column([value.header.width for value in present], pa.int32()),
-                column([value.header.height for value in present], pa.int32()),
-                column([value.header.duration for value in present], pa.float64()),
-            ],
-            fields=list(LOCATOR_TYPE),
-            mask=mask,
-        )
-
     def _occurrence_keys(self, digests: list[bytes]) -> list[str]:
         counts = self._ordinals_of_keys
         keys = []
@@ -397,9 +359,7 @@ class _CommitWriter:
         table = pa.concat_tables(self._pending, promote_options="default").combine_chunks()
         names = [name for name in schema.names if name in table.column_names]
         table = table.select([*names, "_key", "_digest", "_origin", "_member", "_line"])
-        self._parts.append(
-            write_part(self._store, self._base, table=table, row_group_rows=self._layout.row_group_rows)
-        )
+        self._parts.append(write_part(self._store, self._base, table=table, row_group_rows=self._layout.row_group_rows))
         self._narrow.append(narrow_table(table, schema))
         self._pending = []
         self._pending_rows = 0
@@ -436,29 +396,6 @@ class _CommitWriter:
         self._rejected.extend(rows[: _MAX_REJECTED - len(self._rejected)])
 
 
-def narrow_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows of a part with media columns in the form that filters and statistics see, and `_digest`."""
-    columns = []
-    names = []
-    for field in schema:
-        if field.name not in table.column_names:
-            continue
-        values = table.column(field.name)
-        columns.append(media_view(values) if media_kind(field) is not None else values)
-        names.append(field.name)
-    return pa.table([*columns, table.column("_digest")], names=[*names, "_digest"])
-
-
-def media_view(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of locators without the place where the bytes lie."""
-    chunks = []
-    for chunk in values.chunks:
-        parts = [pc.struct_field(chunk, name) for name in (field.name for field in MEDIA_VIEW_TYPE)]
-        mask = chunk.is_null() if chunk.null_count else None
-        chunks.append(pa.StructArray.from_arrays(parts, fields=list(MEDIA_VIEW_TYPE), mask=mask))
-    return pa.chunked_array(chunks, MEDIA_VIEW_TYPE)
-
-
 def _plain_json(document: JsonValue) -> bytes:
     import orjson
 
@@ -468,14 +405,6 @@ def _plain_json(document: JsonValue) -> bytes:
 def _can_be_key(kind: pa.DataType) -> bool:
     types = pa.types
     return bool(types.is_string(kind) or types.is_integer(kind) or types.is_date(kind) or types.is_timestamp(kind))
-
-
-def _extension(name: str) -> str:
-    """Extension for a member without a known format: letters and digits of the source's name, else "bin"."""
-    stem, dot, extension = name.rpartition(".")
-    if dot and stem and extension.isascii() and extension.isalnum() and len(extension) <= 16:
-        return extension.lower()
-    return "bin"
 
 
 def _origin_of(batch: SampleBatch, idx: int) -> int:
@@ -508,4 +437,3 @@ def _picked(values: Sequence[object] | None, positions: np.ndarray, kind: pa.Dat
 def _field_of(schema: pa.Schema, name: str) -> pa.Field | None:
     idx = schema.get_field_index(name)
     return None if idx < 0 else schema.field(idx)
-

@@ -40,7 +40,8 @@ _MARKER = "headrace.json"
 
 
 class Lake:
-    """Opens lazily: nothing is read or created before the first call that needs it. Safe to use from several threads."""
+    """Opens lazily: nothing is read or created before the first call that needs it. Safe to use from several
+    threads."""
 
     def __init__(
         self, store: ObjectStore, *, actor: str | None = None, clock: Callable[[], int] = now_microseconds
@@ -81,7 +82,8 @@ class Lake:
                 raise InvalidInput(f"{name} does not describe a lake; is {self.uri} the right folder?")
             if document["format"] > FORMAT:
                 raise Unavailable(
-                    f"the lake at {self.uri} has format {document['format']}, this version of Headrace reads up to {FORMAT}; "
+                    f"the lake at {self.uri} has format {document['format']}, this version of Headrace reads up to "
+                    f"{FORMAT}; "
                     "update Headrace"
                 )
             self._is_checked = True
@@ -156,11 +158,14 @@ class Lake:
             check_columns(schema)
         declared = None if kind.name == "TABLE" and schema is None else kind.ingest_schema(schema)
         if key is not None and kind.name != "TABLE" and key != kind.key:
-            raise InvalidInput(f"datasets of type {kind.name} have the key {kind.key!r}; only a TABLE takes key=", column=key)
+            raise InvalidInput(
+                f"datasets of type {kind.name} have the key {kind.key!r}; only a TABLE takes key=", column=key
+            )
         key = key or kind.key
         if key is not None and declared is not None and key not in declared.names:
             raise InvalidInput(
-                f"the key {key!r} is no column of the schema.{near_miss(key, declared.names)} Columns: {', '.join(declared.names)}",
+                f"the key {key!r} is no column of the schema.{near_miss(key, declared.names)} Columns: "
+                f"{', '.join(declared.names)}",
                 column=key,
             )
         rule = check_on_duplicate_key(on_duplicate_key, dataset_type_name=kind.name, key=key)
@@ -209,7 +214,9 @@ class Lake:
         """
         parsed = Reference.parse(reference)
         if parsed.lake is not None and parsed.lake != self.uri:
-            raise InvalidInput(f"{reference!r} names the lake {parsed.lake}; this one is {self.uri}. Leave out the part before '::'")
+            raise InvalidInput(
+                f"{reference!r} names the lake {parsed.lake}; this one is {self.uri}. Leave out the part before '::'"
+            )
         return self.dataset(parsed.dataset).resolve(parsed.selector)
 
     def commit(self, name: str, source: object, **options: Any) -> Commit:
@@ -226,7 +233,9 @@ class Lake:
 
         found = [item for dataset in self.datasets() for item in find_samples(dataset, sample)]
         if not found:
-            raise NotFound(f"no dataset of lake {self.uri} has a sample {sample!r}; ids come from: headrace sample REF --json")
+            raise NotFound(
+                f"no dataset of lake {self.uri} has a sample {sample!r}; ids come from: headrace sample REF --json"
+            )
         return found
 
     def record_run(
@@ -326,7 +335,8 @@ class Lake:
 
     def _taken(self, name: str) -> AlreadyExists:
         return AlreadyExists(
-            f"lake {self.uri} has a dataset {name!r} already; to add to it: headrace commit {self.uri}::{name} SOURCE, or choose "
+            f"lake {self.uri} has a dataset {name!r} already; to add to it: headrace commit "
+            f"{self.uri}::{name} SOURCE, or choose "
             "another name"
         )
 
@@ -345,5 +355,3 @@ def _no_type(name: str) -> str:
         f"dataset {name!r} needs a type, for example type='IMAGE_CLASS', or a schema (type TABLE). Types: "
         "headrace dataset create --help"
     )
-
-

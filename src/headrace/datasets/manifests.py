@@ -30,7 +30,8 @@ class LogicalCommit:
     rows_root: str  # BLAKE3 hex over the row digests in order
 
     def to_json(self) -> JsonValue:
-        """The document whose digest is the commit's; columns in order of name, so a source's column order does not count."""
+        """The document whose digest is the commit's; columns in order of name, so a source's column order does not
+        count."""
         return {
             "format": 1,
             "type": self.type_name,

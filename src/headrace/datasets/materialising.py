@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headrace.datasets.view_folder import View, existing_view, write_view
+from headrace.datasets.view_folder import View, ViewFile, existing_view, write_view
+from headrace.errors import AlreadyExists
+from headrace.storage.canonical import canonical_json, read_json
+from headrace.storage.store import ObjectStore
 from headrace.storage.uris import StoreUri
 
 if TYPE_CHECKING:
@@ -15,14 +18,42 @@ __all__ = ["materialise"]
 
 def materialise(snapshot: Snapshot, uri: str | None) -> View:
     """Write the type's training view to `uri`, or once below `derived/`, and say where it is."""
-    lake = snapshot.dataset.lake
-    if uri is None:
-        target = f"{lake.uri}/derived/views/{snapshot.id}"
-        known = existing_view(target, snapshot_id=snapshot.id)
-        if known is not None:
-            return known
-    else:
-        target = str(StoreUri.parse(uri))
+    if uri is not None:
+        return _write(snapshot, str(StoreUri.parse(uri)))
+    store = snapshot.dataset.lake.store
+    target = f"{store.uri}/derived/views/{snapshot.id}"
+    known = _known_view(store, target, snapshot_id=snapshot.id)
+    if known is not None:
+        return known
+    try:
+        view = _write(snapshot, target)
+    except AlreadyExists:  # another process was first
+        found = _known_view(store, target, snapshot_id=snapshot.id)
+        if found is None:
+            raise
+        return found
+    if "://" in target:
+        files = [[file.name, file.size] for file in view.files]
+        store.put(_marker(snapshot.id), canonical_json({"format": 1, "files": files}))
+    return view
+
+
+def _write(snapshot: Snapshot, target: str) -> View:
     with write_view(target, snapshot_id=snapshot.id) as writer:
         snapshot.dataset.dataset_type.materialise(snapshot, writer)
     return writer.view
+
+
+def _known_view(store: ObjectStore, target: str, *, snapshot_id: str) -> View | None:
+    """A complete view: a local folder appears as a whole, an object store has a marker that is written last."""
+    if "://" not in target:
+        return existing_view(target, snapshot_id=snapshot_id)
+    key = _marker(snapshot_id)
+    if store.stat(key) is None:
+        return None
+    document = read_json(store.get(key), name=f"{store.uri}/{key}")
+    return View(target, snapshot_id, tuple(ViewFile(name, size) for name, size in document["files"]))
+
+
+def _marker(snapshot_id: str) -> str:
+    return f"derived/views/{snapshot_id}.json"

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import xxhash
 
 from headrace.datasets.columns import media_kind
-from headrace.datasets.ingest import media_view
 from headrace.datasets.manifests import CommitManifest, read_document
+from headrace.datasets.narrow import media_view
 from headrace.datasets.state import CommitRecord
 from headrace.errors import DataCorrupted
 from headrace.storage.opening import open_location
@@ -25,6 +25,10 @@ __all__ = ["CommitReader", "DatasetReader", "Ordinals"]
 
 Ordinals = np.ndarray
 """Row numbers within a commit, int64, [num_rows]."""
+
+_RUN = 32
+"""Values that are read and then verified while they are still in the processor's cache; in a remote store a run is as
+long as it can be, so that neighbouring ranges are fetched together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,16 @@ class DatasetReader:
             names = list(containers)
             for rows in np.split(by_place, edges):
                 container = names[int(container_idx[rows[0]])]
-                starts = offsets[rows]
-                pairs = list(zip(starts.tolist(), (starts + sizes[rows]).tolist(), strict=True))
-                found = self._read(container, pairs)
-                if verify:
-                    self._verify(container, found, checks[rows], starts)
-                for row, data in zip(rows.tolist(), found, strict=True):
-                    values[row] = data
+                for start in range(0, len(rows), _RUN if self.store.is_local else len(rows)):
+                    run = rows[start : start + _RUN] if self.store.is_local else rows
+                    starts = offsets[run]
+                    found = self._read(
+                        container, list(zip(starts.tolist(), (starts + sizes[run]).tolist(), strict=True))
+                    )
+                    if verify:
+                        self._verify(container, found, checks[run], starts)
+                    for row, data in zip(run.tolist(), found, strict=True):
+                        values[row] = data
         return _large_binary(values, sizes, present)
 
     def _places(
@@ -154,14 +161,17 @@ class DatasetReader:
             store, key = open_location(container.uri)
             stat = store.stat(key)
             if stat is None:
-                raise DataCorrupted(f"{container.uri} was adopted in place and is gone; restore it, or delete the commit")
+                raise DataCorrupted(
+                    f"{container.uri} was adopted in place and is gone; restore it, or delete the commit"
+                )
             known = (store, key, stat.version)
             with self._lock:
                 self._adopted[container.uri] = known
         store, key, version = known
         if container.version is not None and version != container.version:
             raise DataCorrupted(
-                f"{container.uri} was adopted in place and changed since (version {version}, pinned {container.version}); restore "
+                f"{container.uri} was adopted in place and changed since (version {version}, pinned "
+                f"{container.version}); restore "
                 "the object, or commit it again"
             )
         return store.get_ranges(key, ranges)
@@ -175,7 +185,8 @@ class DatasetReader:
             if xxhash.xxh3_128_digest(value) != expected[idx * 16 : idx * 16 + 16]:
                 name = container.uri or f"{self.store.uri}/{self.base}{container.key}"
                 raise DataCorrupted(
-                    f"{name} does not hold what was written: the {len(value)} bytes at offset {int(starts[idx])} have another "
+                    f"{name} does not hold what was written: the {len(value)} bytes at offset {int(starts[idx])} "
+                    "have another "
                     "checksum. Restore this object from a copy of the lake, then run: headrace verify"
                 )
 
@@ -196,7 +207,7 @@ class CommitReader:
         return int(self._starts[-1])
 
     def columns(self, names: Sequence[str], *, ordinals: Ordinals | None = None) -> pa.Table:
-        """The named stored columns, one chunk each, as they lie in the parts (media as locators); unknown names left out.
+        """The named stored columns, one chunk each, media as locators; unknown names are left out.
 
         `ordinals` may be in any order and repeat; None gives all rows.
         """
@@ -235,7 +246,9 @@ def _take(table: pa.Table, rows: np.ndarray) -> pa.Table:
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (len(rows) == 1 or bool(np.all(np.diff(rows) == 1))):
         return table.slice(int(rows[0]), len(rows))
     indices = pa.array(rows)
-    columns = [pa.chunked_array([column.chunk(0).take(indices)]) if column.num_chunks else column for column in table.columns]
+    columns = [
+        pa.chunked_array([column.chunk(0).take(indices)]) if column.num_chunks else column for column in table.columns
+    ]
     return pa.table(columns, schema=table.schema)
 
 
@@ -261,4 +274,6 @@ def _large_binary(values: list[bytes], sizes: np.ndarray, present: np.ndarray) -
     offsets = np.zeros(num_rows + 1, dtype=np.int64)
     np.cumsum(sizes, out=offsets[1:])
     validity = None if present.all() else pa.array(present).buffers()[1]
-    return pa.Array.from_buffers(pa.large_binary(), num_rows, [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(values))])
+    return pa.Array.from_buffers(
+        pa.large_binary(), num_rows, [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
+    )

@@ -122,7 +122,9 @@ def select_rows(selection: Selection, readers: Sequence[CommitReader]) -> list[O
         rows = _last_of_each_key(readers)
     if selection.where is not None:
         condition = Filter.parse(selection.where, selection.schema)
-        rows = [_filtered(condition, reader, kept, selection.schema) for reader, kept in zip(readers, rows, strict=True)]
+        rows = [
+            _filtered(condition, reader, kept, selection.schema) for reader, kept in zip(readers, rows, strict=True)
+        ]
     for step in selection.splits:
         rows = _split(step, readers, rows, is_keyed=selection.key is not None)
     return rows

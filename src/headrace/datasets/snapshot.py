@@ -40,7 +40,8 @@ _NARROW_ROWS = 65_536
 
 
 class Snapshot:
-    """Immutable and static; reading never depends on what the dataset became since. Safe to use from several threads."""
+    """Immutable and static; reading never depends on what the dataset became since. Safe to use from several
+    threads."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class Snapshot:
 
     @property
     def version_hash(self) -> str | None:
-        """The reference service's name for these commits; None for choices that it cannot name (filter, columns, split)."""
+        """The reference service's name for these commits; None with a filter, columns or a split."""
         return self._version_hash
 
     @property
@@ -149,7 +150,9 @@ class Snapshot:
             IndexError: There is no such row.
         """
         if not isinstance(row_idx, int | np.integer):
-            raise TypeError(f"a snapshot is indexed by row numbers, not by {type(row_idx).__name__}; for several use take()")
+            raise TypeError(
+                f"a snapshot is indexed by row numbers, not by {type(row_idx).__name__}; for several use take()"
+            )
         sample: dict[str, Any] = self.take([int(row_idx)]).to_pylist()[0]
         return sample
 
@@ -159,13 +162,15 @@ class Snapshot:
         Raises:
             IndexError: A number is outside -num_rows … num_rows - 1.
         """
-        wanted = np.asarray(row_idxs, dtype=np.int64).reshape(-1)  # [num_wanted]
-        num_rows = self.num_rows
-        wanted = np.where(wanted < 0, wanted + num_rows, wanted)
-        outside = np.flatnonzero((wanted < 0) | (wanted >= num_rows))
-        if len(outside):
-            raise IndexError(f"row {int(np.asarray(row_idxs).reshape(-1)[outside[0]])} of a snapshot with {num_rows} rows")
-        return self._gather(wanted, self._names(columns), verify=True)
+        return self._gather(self._row_numbers(row_idxs), self._names(columns), verify=True)
+
+    def take_narrow(self, row_idxs: Sequence[int] | np.ndarray, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """Like `take`, but media columns are structs (size, format, width, height, duration, digest) without bytes.
+
+        Raises:
+            IndexError: A number is outside -num_rows … num_rows - 1.
+        """
+        return self._gather(self._row_numbers(row_idxs), self._names(columns), verify=True, narrow=True)
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows as one table; media columns hold bytes, so choose columns when the media is large."""
@@ -293,6 +298,31 @@ class Snapshot:
 
     def to_json(self) -> dict[str, Any]:
         """The snapshot as a plain document, statistics included."""
+        return {**self._outline(), "statistics": self.statistics}
+
+    def __repr__(self) -> str:
+        rows = format_count(self._known_rows) if self._known_rows is not None else "?"
+        where = f" where {self._selection.where!r}" if self._selection.where else ""
+        return f"<Snapshot {self._dataset.name}@id:{self.id[:12]} {rows} rows of {len(self._records)} commits{where}>"
+
+    def _repr_html_(self) -> str:
+        from headrace.datasets.html_reprs import html_table
+
+        return html_table(f"Snapshot of {self._dataset.name}", self._outline())
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _row_numbers(self, row_idxs: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Checked row numbers from 0, [num_wanted]."""
+        asked = np.asarray(row_idxs, dtype=np.int64).reshape(-1)  # [num_wanted]
+        num_rows = self.num_rows
+        wanted = np.where(asked < 0, asked + num_rows, asked)
+        outside = np.flatnonzero((wanted < 0) | (wanted >= num_rows))
+        if len(outside):
+            raise IndexError(f"row {int(asked[outside[0]])} of a snapshot with {num_rows} rows")
+        return wanted
+
+    def _outline(self) -> dict[str, Any]:
         return {
             "id": self.id,
             "dataset": self._dataset.name,
@@ -304,24 +334,12 @@ class Snapshot:
             "where": self._selection.where,
             "columns": None if self._selection.columns is None else list(self._selection.columns),
             "splits": [step.to_json() for step in self._selection.splits],
-            "statistics": self.statistics,
         }
 
-    def __repr__(self) -> str:
-        rows = format_count(self._known_rows) if self._known_rows is not None else "?"
-        where = f" where {self._selection.where!r}" if self._selection.where else ""
-        return f"<Snapshot {self._dataset.name}@id:{self.id[:12]} {rows} rows of {len(self._records)} commits{where}>"
-
-    def _repr_html_(self) -> str:
-        from headrace.datasets.html_reprs import html_table
-
-        rows = {key: value for key, value in self.to_json().items() if key != "statistics"}
-        return html_table(f"Snapshot of {self._dataset.name}", rows)
-
-    # -- inside ---------------------------------------------------------------------------------------------------
-
     def _derived(self, *, splits: tuple[SplitStep, ...]) -> Snapshot:
-        return Snapshot(self._dataset, replace(self._selection, splits=splits), commits=self._records, version_hash=None)
+        return Snapshot(
+            self._dataset, replace(self._selection, splits=splits), commits=self._records, version_hash=None
+        )
 
     def _label_column(self) -> str | None:
         column = self._dataset.dataset_type.label_column
@@ -339,7 +357,8 @@ class Snapshot:
                     select_rows(self._selection, readers) if readers else [None] * len(self._records)
                 )
                 counts = [
-                    record.num_rows if kept is None else len(kept) for record, kept in zip(self._records, rows, strict=True)
+                    record.num_rows if kept is None else len(kept)
+                    for record, kept in zip(self._records, rows, strict=True)
                 ]
                 self._rows = rows, np.cumsum([0, *counts])
             return self._rows
@@ -348,7 +367,8 @@ class Snapshot:
         known = [*self._selection.schema.names, *SYSTEM_COLUMNS]
         if name not in known:
             raise InvalidInput(
-                f"dataset {self._dataset.name!r} has no column {name!r}.{near_miss(name, known)} Columns: {', '.join(known)}",
+                f"dataset {self._dataset.name!r} has no column {name!r}.{near_miss(name, known)} Columns: "
+                f"{', '.join(known)}",
                 column=name,
             )
 
@@ -360,7 +380,8 @@ class Snapshot:
             if name not in self.schema.names and name not in SYSTEM_COLUMNS:
                 self._check_column(name)
                 raise InvalidInput(
-                    f"column {name!r} exists, but this snapshot was taken with columns={list(self.schema.names)}", column=name
+                    f"column {name!r} exists, but this snapshot was taken with columns={list(self.schema.names)}",
+                    column=name,
                 )
         return names
 
@@ -402,7 +423,9 @@ class Snapshot:
                 columns.append(self._media(name, runs, order=order, verify=verify))
             else:
                 pieces = [self._piece(name, field.type, record, table) for record, _, table in runs]
-                values = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces) if pieces else pa.array([], field.type)
+                values = (
+                    pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces) if pieces else pa.array([], field.type)
+                )
                 columns.append(values if indices is None else values.take(indices))
             fields.append(field)
         return pa.table(columns, schema=pa.schema(fields))

@@ -138,7 +138,9 @@ class DatasetState:
             case "commit":
                 self._commit(entry, body)
             case "snapshot":
-                record = SnapshotRecord(body["snapshot"], body["manifest"], body["version_hash"], entry.created_at, entry.actor)
+                record = SnapshotRecord(
+                    body["snapshot"], body["manifest"], body["version_hash"], entry.created_at, entry.actor
+                )
                 self.snapshots[record.snapshot_id] = record
                 if record.version_hash is not None:
                     self.version_hashes.setdefault(record.version_hash, record.snapshot_id)
@@ -146,7 +148,9 @@ class DatasetState:
                 self.aliases[body["alias"]] = body["snapshot"]
             case "run":
                 self.runs.append(
-                    RunRecord(body["run"], body["name"], body["snapshot"], body["document"], entry.created_at, entry.actor)
+                    RunRecord(
+                        body["run"], body["name"], body["snapshot"], body["document"], entry.created_at, entry.actor
+                    )
                 )
             case _:
                 raise _unknown(entry)
@@ -191,6 +195,7 @@ class DatasetState:
 
 def _unknown(entry: LogEntry) -> Unavailable:
     return Unavailable(
-        f"log entry {entry.number} holds the operation {entry.operation!r}, which this version of Headrace does not know; "
+        f"log entry {entry.number} holds the operation {entry.operation!r}, which this version of "
+        "Headrace does not know; "
         "update Headrace"
     )

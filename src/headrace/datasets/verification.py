@@ -170,7 +170,8 @@ def _media(
             wanted = expected[row]
             if wanted is not None and digest_of(value.as_buffer()) != wanted:
                 raise DataCorrupted(
-                    f"the {column!r} of a row of commit {record.commit_id} of {dataset.name!r} has another BLAKE3 than was written"
+                    f"the {column!r} of a row of commit {record.commit_id} of {dataset.name!r} has another BLAKE3 "
+                    "than was written"
                 )
 
 
@@ -217,12 +218,12 @@ def _guard(report: VerifyReport, dataset: str | None, check: Callable[[], Any]) 
     except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         if isinstance(error, HeadraceError):
             raise
-        report.problems.append(Problem(dataset, DataCorrupted.code, f"an object has another form than expected: {error!r}"))
+        report.problems.append(
+            Problem(dataset, DataCorrupted.code, f"an object has another form than expected: {error!r}")
+        )
         return False
     return True
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
-
-

@@ -44,7 +44,9 @@ class View:
             Unavailable: The view lies in an object store.
         """
         if "://" in self.uri:
-            raise Unavailable(f"the view lies at {self.uri}, not in a folder of this machine; materialise it to a local path")
+            raise Unavailable(
+                f"the view lies at {self.uri}, not in a folder of this machine; materialise it to a local path"
+            )
         return Path(self.uri)
 
     def __fspath__(self) -> str:
@@ -80,11 +82,13 @@ class FolderWriter:
                 os.fsync(file.fileno())
                 self.files.append(ViewFile(name, file.seek(0, os.SEEK_END)))
         except OSError as error:
-            raise Unavailable(f"{path}: {error.strerror}; nothing of this view is visible, free space and try again") from error
+            raise Unavailable(
+                f"{path}: {error.strerror}; nothing of this view is visible, free space and try again"
+            ) from error
 
 
 def existing_view(target: str, *, snapshot_id: str) -> View | None:
-    """The view at a local folder or below an object store's prefix, None if there is nothing."""
+    """The view in a local folder, None if there is nothing."""
     store = open_store(target)
     files = tuple(ViewFile(stat.key, stat.size) for stat in store.list(""))
     return View(target, snapshot_id, files) if files else None

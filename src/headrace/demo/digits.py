@@ -19,6 +19,7 @@ from headrace.storage.digests import digest_hex
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headrace.datasets.batches import RejectedRow
     from headrace.datasets.commit import Commit
     from headrace.datasets.dataset import Dataset
     from headrace.datasets.lake import Lake
@@ -107,7 +108,7 @@ def run_demo(
     """
     started = clock()
     directory = _fresh_directory(directory)
-    emit("Headrace demo: from three collectors' files to a trained model, and back to one file.")
+    emit("Headrace demo: from three collectors' files to a model, and back to one file.")
     emit(f"Everything happens in {directory}; nothing is downloaded.")
     workspace = DigitsWorkspace(directory, emit, program)
     reports = run_steps(steps if steps is not None else digits_steps(), workspace, emit=emit, clock=clock)
@@ -235,8 +236,9 @@ def _commit(work: DigitsWorkspace) -> Figures:
                 f"{len(delivery.broken)} broken files were planted in {delivery.source}, but the commit reported "
                 f"{len(commit.rejected)}; expected the same number"
             )
-    work.say(f'Broken files: {len(reported)} planted, {len(reported)} reported and left out (on_invalid="skip"), as')
-    work.say(f"  {_shortened(str(reported[0]['reason']), limit=72)}")
+    work.say(f'Broken files: {len(reported)} planted, {len(reported)} reported, left out by on_invalid="skip":')
+    for commit in work.commits:
+        work.say(f"  {_rejection(commit.rejected[0])}")
     return {
         "commits": [
             {"id": commit.id, "num_rows": commit.num_rows, "tags": dict(commit.tags), "digest": commit.digest}
@@ -247,9 +249,12 @@ def _commit(work: DigitsWorkspace) -> Figures:
     }
 
 
-def _shortened(text: str, *, limit: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+def _rejection(row: RejectedRow) -> str:
+    """One line: the file or row, and why, without the path before it."""
+    place = row.member or f"row {row.line}"
+    reason = row.reason.rpartition("]: ")[2].rpartition(f"{place}: ")[2]
+    line = f"{place}: {' '.join(reason.removeprefix('column image: ').split())}"
+    return line if len(line) <= 72 else line[:71] + "…"
 
 
 def _show_statistics(work: DigitsWorkspace) -> Figures:
@@ -427,8 +432,8 @@ def _trace(work: DigitsWorkspace) -> Figures:
         f"{mistake.probability:.0%} sure"
     )
     work.say(f"  commit  {sample.commit}, {work.commits[int(sample.commit) - 1].message}")
-    work.say(f"  file    {path.relative_to(work.directory.resolve())}")
-    work.say(f"  BLAKE3  {digest[:32]}…, the same in file, lake and batch")
+    work.say(f"  file    {path.resolve().relative_to(work.directory.resolve())}")
+    work.say(f"  BLAKE3  {digest[:32]}…, equal in file, lake and batch")
     work.say(
         "  The model is right: this label was planted wrong."
         if planted is not None

@@ -28,9 +28,15 @@ def check_alias_name(name: str) -> str:
 
 def check_column_name(name: str) -> str:
     """The name itself if a column may be called so: not empty, no leading underscore, no control characters."""
-    if not name or name.startswith("_") or len(name.encode("utf-8", "surrogatepass")) > _MAX_COLUMN_BYTES or not name.isprintable():
+    if (
+        not name
+        or name.startswith("_")
+        or len(name.encode("utf-8", "surrogatepass")) > _MAX_COLUMN_BYTES
+        or not name.isprintable()
+    ):
         raise InvalidInput(
-            f"a column cannot be called {name!r}: expected 1 to {_MAX_COLUMN_BYTES} bytes of printable text that does not "
+            f"a column cannot be called {name!r}: expected 1 to {_MAX_COLUMN_BYTES} bytes of printable text "
+            "that does not "
             "start with '_' (those names belong to Headrace); rename the column in the source"
         )
     return name
@@ -42,7 +48,7 @@ def is_dataset_id(text: str) -> bool:
 
 
 def near_miss(name: str, known: list[str]) -> str:
-    """" Did you mean 'x'?" when a known name is close, else an empty string; for the end of a message."""
+    """ " Did you mean 'x'?" when a known name is close, else an empty string; for the end of a message."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, n=1)
@@ -52,6 +58,7 @@ def near_miss(name: str, known: list[str]) -> str:
 def _check(name: str, what: str) -> str:
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise InvalidInput(
-            f"{name!r} cannot be a {what}: expected a letter or '_' first, then up to 99 letters, digits, '_', '.' or '-'"
+            f"{name!r} cannot be a {what}: expected a letter or '_' first, then up to 99 letters, digits, "
+            "'_', '.' or '-'"
         )
     return name

@@ -45,7 +45,9 @@ def normalise_tags(tags: TagsLike | None) -> tuple[Tag, ...]:
             if not isinstance(part, str):
                 raise InvalidInput(f"tag {what} {part!r} is a {type(part).__name__}: expected text")
             if len(part) > _MAX_CHARS or not part.isprintable():
-                raise InvalidInput(f"tag {what} {part[:40]!r} is too long or holds control characters (limit {_MAX_CHARS})")
+                raise InvalidInput(
+                    f"tag {what} {part[:40]!r} is too long or holds control characters (limit {_MAX_CHARS})"
+                )
         if not key or "=" in key:
             raise InvalidInput(f"tag key {key!r} is empty or holds '='")
         found.add((key, value))

@@ -64,7 +64,8 @@ class Checkpoints:
             yield from self._lines(segment)
 
     def write_if_due(self, number: int, digest: str, read_entry: Callable[[int], bytes]) -> None:
-        """Write the checkpoint for `number` if one belongs there. A failure is logged, never raised: the entry stands."""
+        """Write the checkpoint for `number` if one belongs there. A failure is logged, never raised: the entry
+        stands."""
         if number % INTERVAL:
             return
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 from urllib.parse import quote
 
@@ -85,13 +86,13 @@ class LocalContainer:
         self._path = os.path.abspath(path)
         self._name = name or path
         try:
-            stat = os.stat(self._path)
+            status = os.stat(self._path)
         except OSError as error:
             raise local_error(error, self._name) from error
-        if not os.path.isfile(self._path):
+        if not stat.S_ISREG(status.st_mode):
             raise InvalidInput("is not a regular file", file=self._name)
-        self._size = stat.st_size
-        self._mtime_ns = stat.st_mtime_ns
+        self._size = status.st_size
+        self._mtime_ns = status.st_mtime_ns
 
     @property
     def name(self) -> str:
@@ -108,11 +109,6 @@ class LocalContainer:
     @property
     def size(self) -> int:
         return self._size
-
-    @property
-    def mtime_ns(self) -> int:
-        """When it was last written."""
-        return self._mtime_ns
 
     @property
     def version(self) -> str:

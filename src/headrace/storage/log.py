@@ -146,7 +146,8 @@ class EntryLog(Generic[S]):
                     return entry
                 time.sleep(random.random() * min(0.002 * 2 ** min(attempt, 8), 0.5))  # noqa: S311 - jitter, no secret
         raise Unavailable(
-            f"entry of {self._store.uri}/{self._base}log lost {_MAX_ATTEMPTS} races in a row; nothing was changed, try again"
+            f"entry of {self._store.uri}/{self._base}log lost {_MAX_ATTEMPTS} races in a row; nothing was "
+            "changed, try again"
         )
 
     def entries(self, *, after: int = 0) -> Iterator[LogEntry]:
@@ -181,7 +182,8 @@ class EntryLog(Generic[S]):
                 except NotFound:
                     return
                 self._apply(self._parse(data, self._number + 1))
-        # Gallop in growing windows of parallel reads: latency is paid once a window, at most twice as many reads as entries.
+        # Gallop in growing windows of parallel reads: latency is paid once a window, at most twice as many reads as
+        # entries.
         window = 2
         with ThreadPoolExecutor(16) as pool:
             while True:
@@ -222,7 +224,8 @@ class EntryLog(Generic[S]):
         try:
             if document["format"] > FORMAT:
                 raise Unavailable(
-                    f"{name} has format {document['format']}, this version of Headrace reads up to {FORMAT}; update Headrace"
+                    f"{name} has format {document['format']}, this version of Headrace reads up to {FORMAT}; update "
+                    "Headrace"
                 )
             entry = LogEntry(
                 number=document["number"],
@@ -243,8 +246,10 @@ class EntryLog(Generic[S]):
     def _check_chain(self, entry: LogEntry, previous: str | None) -> None:
         if entry.previous != previous:
             raise DataCorrupted(
-                f"{self._store.uri}/{self.key(entry.number)} does not continue entry {entry.number - 1}: it expects digest "
-                f"{str(entry.previous)[:16]}…, the entry before has {str(previous)[:16]}…. One of the two was changed after "
+                f"{self._store.uri}/{self.key(entry.number)} does not continue entry {entry.number - 1}: it "
+                "expects digest "
+                f"{str(entry.previous)[:16]}…, the entry before has {str(previous)[:16]}…. One of the two was "
+                "changed after "
                 "it was written; restore it from a copy of the lake"
             )
 

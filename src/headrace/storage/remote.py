@@ -40,7 +40,8 @@ _NUM_FETCHERS: Final = 16
 _SINGLE_PUT_BYTES: Final = 16 * 1024 * 1024  # above it in parts, each with its own time limit
 _PART_BYTES: Final = 8 * 1024 * 1024
 _CONNECT_SECONDS: Final = 5.0
-_CLAIM_ATTRIBUTE: Final = "headrace-claim"  # user metadata; tells our own write from another's equal bytes
+# User metadata that tells our own write from another's equal bytes; Azure takes no hyphen in its name.
+_CLAIM_ATTRIBUTE: Final = "headraceclaim"
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 
 # A fact about the store, so a worker process that inherits it only saves itself the probe.

@@ -105,14 +105,14 @@ def describe_failure(error: Exception, *, uri: str, bucket_uri: str, action: str
         attempts: How often the request was tried at most.
     """
     failure = RemoteFailure.of(error)
-    if failure.is_missing_bucket:
-        return NotFound(
-            f"bucket {bucket_uri} does not exist or is not a valid name; create it, or check the URI and endpoint"
-        )
     if failure.lacks_credentials:
         return PermissionDenied(
             f"cannot {action} {uri}: no credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
             "the variables of your cloud), or the option anonymous=True for a public bucket"
+        )
+    if failure.is_missing_bucket:
+        return NotFound(
+            f"bucket {bucket_uri} does not exist or is not a valid name; create it, or check the URI and endpoint"
         )
     if isinstance(error, FileNotFoundError) or failure.status == 404:
         return NotFound(f"object {uri} does not exist")

@@ -111,7 +111,9 @@ def tar_header(name: str, size: int) -> bytes:
         raise ValueError(f"shard member of {size} bytes")
     digits = b"%011o" % size
     checksum = _CHECKSUM_BASE + sum(encoded) + sum(digits)
-    return encoded.ljust(100, b"\0") + _BEFORE_SIZE + digits + _BEFORE_CHECKSUM + b"%06o\0 " % checksum + _AFTER_CHECKSUM
+    return (
+        encoded.ljust(100, b"\0") + _BEFORE_SIZE + digits + _BEFORE_CHECKSUM + b"%06o\0 " % checksum + _AFTER_CHECKSUM
+    )
 
 
 _BEFORE_SIZE = b"0000644\0" + b"0000000\0" + b"0000000\0"

@@ -64,6 +64,8 @@ class _Server(ThreadingHTTPServer):
 class FaultyS3Server:
     """Serves GET, HEAD, PUT, DELETE and ListObjectsV2 over real HTTP on a free port of this machine.
 
+    Signatures are not checked. Google's and Azure's clients can put, claim and get here as well.
+
     Args:
         buckets: Names of the buckets that exist.
         ignores_conditions: Overwrite in spite of `If-None-Match: *`, as some gateways do.
@@ -129,6 +131,8 @@ class FaultyS3Server:
 def _handler(service: _Service) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 65536  # head and body in one packet, or the client waits 40 ms for the second
+        disable_nagle_algorithm = True
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -191,12 +195,15 @@ def _handler(service: _Service) -> type[BaseHTTPRequestHandler]:
             if objects is None:
                 return 404, {}, _error("NoSuchBucket")
             if method == "PUT":
-                if self.headers.get("If-None-Match") == "*" and key in objects and not service.ignores_conditions:
+                is_claim = (
+                    self.headers.get("If-None-Match") == "*" or self.headers.get("x-goog-if-generation-match") == "0"
+                )
+                if is_claim and key in objects and not service.ignores_conditions:
                     return 412, {}, _error("PreconditionFailed")
                 attributes = {
                     name.lower(): value
                     for name, value in self.headers.items()
-                    if name.lower().startswith("x-amz-meta-")
+                    if re.match(r"x-(amz|goog|ms)-meta-", name.lower())
                 }
                 service.clock += 1
                 objects[key] = _Stored(body, {} if service.forgets_attributes else attributes, service.clock)

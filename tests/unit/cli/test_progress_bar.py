@@ -7,7 +7,7 @@ import io
 import pytest
 
 from headrace.cli.progress_bar import LineProgress, TerminalProgress, open_progress, progress_text
-from headrace.progress import NO_PROGRESS, NoProgress, Progress
+from headrace.progress import Progress
 
 
 class Clock:
@@ -84,12 +84,5 @@ def test_finish_without_start_is_harmless() -> None:
 
 
 def test_every_form_is_a_progress() -> None:
-    for form in (NO_PROGRESS, NoProgress(), LineProgress(io.StringIO()), TerminalProgress(Terminal())):
+    for form in (LineProgress(io.StringIO()), TerminalProgress(Terminal())):
         assert isinstance(form, Progress)
-
-
-def test_silent_form_says_nothing() -> None:
-    NO_PROGRESS.start("x", total_rows=1)
-    NO_PROGRESS.advance(rows=1)
-    NO_PROGRESS.finish()
-    assert repr(NO_PROGRESS) == "NO_PROGRESS"

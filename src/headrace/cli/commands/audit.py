@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING
 
 import click
 
 from headrace.cli.command import command
-from headrace.cli.json_values import to_json_value
 from headrace.cli.output import Output
 from headrace.cli.parameters import lake_argument
 from headrace.cli.tables import Column
 from headrace.cli.targets import open_lake
 from headrace.cli.wording import format_moment
 
-_TOLD = ("name", "message", "alias", "commit", "type", "snapshot", "run")
-_LONGEST_VALUE = 40  # characters; digests are cut to 12
+if TYPE_CHECKING:
+    from headrace.datasets.audit import AuditEntry
+
+_SHORT_ID = 12  # hex digits
 
 
 @command("audit", example="headrace audit lake")
@@ -44,20 +45,27 @@ def audit(output: Output, *, lake: str, dataset_name: str | None) -> None:
             Column("what"),
         ],
         [
-            (format_moment(entry.time), entry.actor, entry.dataset or "", entry.operation, _told(entry.details))
+            (format_moment(entry.time), entry.actor, entry.dataset or "", entry.operation, _told(entry))
             for entry in entries
         ],
     )
     output.next("verify", lake)
 
 
-def _told(details: dict[str, object]) -> str:
-    """The details that name something, in few words."""
-    parts = []
-    for name in _TOLD:
-        value = details.get(name)
-        if value not in (None, ""):
-            text = value if isinstance(value, str) else json.dumps(to_json_value(value), ensure_ascii=False)
-            is_digest = name in ("snapshot", "run") and len(text) >= 12
-            parts.append(f"{name}={text[:12] if is_digest else text[:_LONGEST_VALUE]}")
-    return " ".join(parts)
+def _told(entry: AuditEntry) -> str:
+    """What the entry is about, in few words; `--json` has all of it."""
+    details = entry.details
+    snapshot = str(details.get("snapshot", ""))[:_SHORT_ID]
+    match entry.operation:
+        case "create-dataset":
+            return f"{details['name']} (id {details['dataset']})"
+        case "create":
+            return str(details["type"])
+        case "commit":
+            return f"{details['commit']}: {details['message']}"
+        case "alias":
+            return f"{details['alias']} = {snapshot}"
+        case "run":
+            return f"{details['name']} on {snapshot}"
+        case _:
+            return snapshot or ", ".join(f"{name}={value}" for name, value in details.items())

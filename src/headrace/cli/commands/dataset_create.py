@@ -22,10 +22,18 @@ from headrace.schema.tags import Tag
     example="headrace dataset create lake::intents --type TEXT_INTENT --source part1.csv --tag category=aaa",
 )
 @dataset_argument
-@click.option("--type", "type_name", metavar="TYPE", help="TEXT_INTENT, IMAGE_CLASS, IMAGE_TEXT, VIDEO, AUDIO, GENERIC, "
-              "TABLE, or one that a package adds. With --schema it is TABLE.")  # fmt: skip
-@click.option("--source", metavar="SOURCE", help="First rows: a file, folder, glob, archive or URI. "
-              "Without it the dataset is empty.")  # fmt: skip
+@click.option(
+    "--type",
+    "type_name",
+    metavar="TYPE",
+    help="TEXT_INTENT, IMAGE_CLASS, IMAGE_TEXT, VIDEO, AUDIO, GENERIC, TABLE, or one that a package adds. "
+    "With --schema it is TABLE.",
+)
+@click.option(
+    "--source",
+    metavar="SOURCE",
+    help="First rows: a file, folder, glob, archive or URI. Without it the dataset is empty.",
+)
 @tag_option("Mark the first commit; may be repeated.")
 @click.option("--description", metavar="TEXT", default="", help="What the dataset holds.")
 @click.option("--owner", metavar="NAME", help="Who answers for it.")

@@ -14,7 +14,7 @@ from headrace.cli.wording import format_moment, format_rows
 from headrace.schema.references import Reference
 from headrace.units import format_bytes, format_count
 
-_SHOWN_LABELS = 8
+_SHOWN_LABELS = 4
 
 
 @command("show", example="headrace dataset show lake::intents")

@@ -74,7 +74,7 @@ def _show_snapshot(output: Output, found: SnapshotLineage) -> None:
             Column("created", is_whole=True),
             Column("rows", align="right", is_whole=True),
             Column("size", align="right", is_whole=True),
-            Column("source"),
+            Column("source", is_whole=True),
         ],
         [
             (

@@ -43,7 +43,7 @@ def split(
     names = [name for name, _ in shares]
     if len(set(names)) < len(names):
         raise click.UsageError("--into names a part twice; give each part another name")
-    aliases: dict[str, str | None] = {name: None for name in names}
+    aliases: dict[str, str | None] = dict.fromkeys(names)
     if alias_prefix is not None:
         from headrace.schema.names import check_alias_name
 

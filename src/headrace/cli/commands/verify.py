@@ -42,6 +42,6 @@ def verify(output: Output, *, lake: str) -> None:
     if report.problems:
         num_problems = len(report.problems)
         output.note(f"{format_count(num_problems)} {'problem' if num_problems == 1 else 'problems'}; "
-                    "the rest of the lake was read and is as it was written")  # fmt: skip
+                    "whatever else could be read is as it was written")  # fmt: skip
         click.get_current_context().exit(1)
     output.next("audit", lake)

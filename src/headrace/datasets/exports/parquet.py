@@ -32,7 +32,10 @@ class ParquetExport(ExportFormat):
         pending = next(batches, None)
         file_idx = 0
         while file_idx == 0 or pending is not None:
-            with writer.open(f"part-{file_idx:05d}.parquet") as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+            with (
+                writer.open(f"part-{file_idx:05d}.parquet") as file,
+                pq.ParquetWriter(file, schema, compression="zstd") as out,
+            ):
                 written = 0
                 while pending is not None and written < file_bytes:
                     out.write_batch(pending.cast(schema))

@@ -26,8 +26,8 @@ _BLOCK = 512
 class WebDatasetExport(ExportFormat):
     """Shards `shard-000000.tar`, … of about `shard_bytes`; one stem a sample.
 
-    A media column becomes `<stem>.<extension>` (`<stem>.<column>.<extension>` where there are several), the column `text`
-    also `<stem>.txt`, and all other columns with `_id` and `_digest` one `<stem>.json`.
+    A media column becomes `<stem>.<extension>` (`<stem>.<column>.<extension>` where there are several), the
+    column `text` also `<stem>.txt`, and all other columns with `_id` and `_digest` one `<stem>.json`.
     """
 
     name: ClassVar[str] = "webdataset"

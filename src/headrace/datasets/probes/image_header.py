@@ -44,8 +44,8 @@ def probe_image(data: bytes, name: str) -> MediaHeader:
     if data.startswith(_JPEG_START):
         try:
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        except ValueError as error:
-            raise _damaged_jpeg(data, name, reason=str(error)) from None
+        except (ValueError, KeyError):
+            width, height = _rare_jpeg_size(data, name)
         if width * height > MAX_IMAGE_PIXELS or not width or not height:
             raise _bad_size(width, height, name=name)
         # Nearly every file ends with the marker; the rest may carry a trailer behind it.
@@ -77,16 +77,26 @@ def verify_by_decoding(data: bytes, name: str) -> MediaHeader:
     """
     header = probe_image(data, name)
     try:
-        if header.format == "jpeg":
-            _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-            wanted = "GRAY" if colorspace == "Gray" else "CMYK" if colorspace in ("CMYK", "YCCK") else "RGB"
-            simplejpeg.decode_jpeg(data, colorspace=wanted)
-        else:
+        if header.format != "jpeg":
+            with _open_with_pillow(data, format=header.format or "") as image:
+                image.verify()  # checksums, where the format has them
+        if header.format != "jpeg" or not _decode_with_simplejpeg(data):
             with _open_with_pillow(data, format=header.format or "") as image:
                 image.load()
     except Exception as error:  # noqa: BLE001 - decoders raise almost any class on hostile bytes
         raise InvalidInput(f"the pixels of this {header.format} image cannot be decoded: {error}", file=name) from None
     return header
+
+
+def _decode_with_simplejpeg(data: bytes) -> bool:
+    """Decode all pixels; False when the way of sampling colours is one that it does not know."""
+    try:
+        _, _, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):
+        return False
+    wanted = "GRAY" if colorspace == "Gray" else "CMYK" if colorspace in ("CMYK", "YCCK") else "RGB"
+    simplejpeg.decode_jpeg(data, colorspace=wanted)
+    return True
 
 
 def _has_jpeg_end(data: bytes) -> bool:
@@ -108,10 +118,17 @@ def _has_jpeg_end(data: bytes) -> bool:
     return False
 
 
-def _damaged_jpeg(data: bytes, name: str, *, reason: str) -> InvalidInput:
+def _rare_jpeg_size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height where simplejpeg gives up: damage, or a rare way of sampling colours that Pillow can read."""
     if not data.endswith(_JPEG_END) and not _has_jpeg_end(data):
-        return _truncated("JPEG", name, detail="it ends inside its header")
-    return InvalidInput(f"is a JPEG whose header cannot be read: {reason}; write the image anew", file=name)
+        raise _truncated("JPEG", name, detail="it ends inside its header")
+    try:
+        with _open_with_pillow(data, format="jpeg") as image:
+            return image.size
+    except Exception as error:  # noqa: BLE001 - Pillow's parsers raise almost any class on hostile bytes
+        raise InvalidInput(
+            f"is a JPEG whose header cannot be read: {error}; write the image anew", file=name
+        ) from None
 
 
 def _probe_png(data: bytes, name: str) -> MediaHeader:
@@ -219,6 +236,10 @@ def _open_with_pillow(data: bytes, *, format: str) -> ImageFile:
     The plug-in classes are used as they are: `PIL.Image.open` tries every format that Pillow knows and
     warns (a warning, process-wide) above a limit of its own; here the caller has checked or checks the size.
     """
+    if format == "jpeg":
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        return JpegImageFile(BytesIO(data))
     if format == "png":
         from PIL.PngImagePlugin import PngImageFile
 

@@ -37,6 +37,8 @@ class ArchiveFiles:
         self._archive_kind: ArchiveKind = archive_kind
         self._limits = limits
         self._allow_nested = allow_nested
+        self._uri = container.uri
+        self._version = container.version
 
     def files(self) -> Iterator[FileEntry]:
         """As `FileSource.files`; the origin's digest is known afterwards if all of the archive passed by.
@@ -75,8 +77,8 @@ class ArchiveFiles:
             path=self._container.path,
             offset=member.offset,
             size=member.size,
-            uri=self._container.uri,
-            version=self._container.version,
+            uri=self._uri,
+            version=self._version,
             fetch=member.fetch,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -12,7 +13,6 @@ from headrace.datasets.media import MediaInput
 from headrace.datasets.sources.folder import FolderFiles, LocalFile
 from headrace.datasets.sources.stored_objects import StoredObject
 from headrace.errors import InvalidInput
-from headrace.storage.containers import LocalContainer
 
 __all__ = ["StoredFiles", "list_local_files", "list_stored_files"]
 
@@ -35,20 +35,22 @@ class StoredFiles:
             yield FileEntry(path, media, 0)
 
 
-def list_local_files(paths: Sequence[str]) -> FolderFiles:
+def list_local_files(paths: Sequence[tuple[str, os.stat_result]]) -> FolderFiles:
     """Files by path; their paths as entries are relative to the folder that holds all of them.
 
     Raises:
-        NotFound, PermissionDenied, InvalidInput: A file cannot be looked at, is none, or is named twice.
+        InvalidInput: One is no regular file, is named twice, or has a name that cannot be delivered.
     """
-    absolute = [os.path.abspath(path) for path in paths]
-    root = os.path.commonpath([os.path.dirname(path) for path in absolute])
+    absolute = [(os.path.abspath(path), status) for path, status in paths]
+    root = os.path.commonpath({os.path.dirname(path) for path, _ in absolute})
     prefix = root.rstrip("/") + "/"
     files = []
-    for path, given in zip(absolute, paths):
-        _check_utf8(given)
-        container = LocalContainer(path, name=given)
-        files.append(LocalFile(path[len(prefix) :], container.size, container.mtime_ns))
+    for path, status in absolute:
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidInput("is a device, pipe or socket; expected regular files", file=path)
+        if not path.isascii() or "\\" in path:
+            _check_name(path)
+        files.append(LocalFile(path[len(prefix) :], status.st_size, status.st_mtime_ns))
     files.sort()
     for before, after in itertools.pairwise(files):
         if before.path == after.path:
@@ -74,7 +76,7 @@ def list_stored_files(objects: Sequence[StoredObject]) -> StoredFiles:
     return StoredFiles(root, relative)
 
 
-def _check_utf8(path: str) -> None:
+def _check_name(path: str) -> None:
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:

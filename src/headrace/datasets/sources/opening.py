@@ -8,6 +8,7 @@ import io
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Literal, TypeGuard, cast
 from urllib.parse import unquote, urlsplit
@@ -230,22 +231,21 @@ class _Opening:
             raise InvalidInput("a list of local and remote files; expected one of them, so hand them in separately")
         if objects:
             return self._open_objects(objects)
-        for path in local:
-            if not os.path.lexists(path):
-                raise _missing(path)
-        folders = [path for path in local if os.path.isdir(path)]
-        if folders and pattern is not None:
-            local = [path for path in local if not os.path.isdir(path)] or folders
-            folders = [] if local is not folders else folders
+        files = [(path, _status(path)) for path in local]
+        folders = [path for path, status in files if stat.S_ISDIR(status.st_mode)]
+        if folders and pattern is not None and len(folders) < len(files):
+            # A pattern such as photos/* is meant for the files that it finds.
+            files = [(path, status) for path, status in files if not stat.S_ISDIR(status.st_mode)]
+            folders = []
         if folders:
-            if len(folders) < len(local):
+            if len(folders) < len(files):
                 raise InvalidInput(
                     "is a folder in a list with files; expected folders only or files only", file=folders[0]
                 )
             return JoinedFiles([open_folder(path, name=path, limits=self._limits) for path in folders])
-        kind = _common_kind(local)
-        if kind == "file":
-            return list_local_files(local)
+        local = [path for path, _ in files]
+        if _common_kind(local) == "file":
+            return list_local_files(files)
         return self._joined([LocalContainer(path) for path in local], local)
 
     def _open_objects(self, objects: Sequence[StoredObject]) -> Source:
@@ -328,6 +328,15 @@ def _local_path(text: str) -> str | None:
             f"{text!r} names the host {parts.netloc!r}; expected three slashes, as in file:///data/part.csv"
         )
     return unquote(text[match.end() + len(parts.netloc) :], errors="surrogateescape")
+
+
+def _status(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except OSError as error:
+        raise local_error(error, path) from error
 
 
 def _matches(pattern: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from headrace.datasets.types.media_files import AUDIO_SUFFIXES
 from headrace.datasets.types.recordings import RecordingType
+from headrace.datasets.types.sample_rules import SampleRules
 
 __all__ = ["Audio"]
 
@@ -14,6 +15,4 @@ class Audio(RecordingType):
     """Rows of `id` and `audio`; reading headers needs the extra `audio`."""
 
     name: ClassVar[str] = "AUDIO"
-    media_column: ClassVar[str] = "audio"
-    kind: ClassVar[str] = "audio"
-    media_suffixes: ClassVar[frozenset[str]] = AUDIO_SUFFIXES
+    rules: ClassVar[SampleRules] = SampleRules("audio", "audio", AUDIO_SUFFIXES, text_sidecars={".txt": "text"})

@@ -13,6 +13,7 @@ from headrace.datasets.types.label_ids import LabelIds
 from headrace.datasets.types.media_files import IMAGE_SUFFIXES, SortedFiles
 from headrace.datasets.types.media_samples import MediaSampleType
 from headrace.datasets.types.quoted_csv import quoted_row
+from headrace.datasets.types.sample_rules import SampleRules
 from headrace.datasets.types.view_names import UniqueNames
 from headrace.datasets.types.view_zip import ViewZip
 from headrace.datasets.views import ViewReader, ViewWriter
@@ -33,13 +34,15 @@ class ImageClass(MediaSampleType):
 
     name: ClassVar[str] = "IMAGE_CLASS"
     label_column: ClassVar[str | None] = "label"
-    media_column: ClassVar[str] = "image"
-    kind: ClassVar[str] = "image"
-    media_suffixes: ClassVar[frozenset[str]] = IMAGE_SUFFIXES
-    value_column: ClassVar[str | None] = "label"
-    value_sidecars: ClassVar[tuple[str, ...]] = (".cls",)
-    allows_empty_value: ClassVar[bool] = False
-    text_sidecars: ClassVar[dict[str, str]] = {".txt": "text"}
+    rules: ClassVar[SampleRules] = SampleRules(
+        "image",
+        "image",
+        IMAGE_SUFFIXES,
+        value_column="label",
+        value_sidecars=(".cls",),
+        allows_empty_value=False,
+        text_sidecars={".txt": "text"},
+    )
 
     def training_schema(self, declared: pa.Schema | None) -> pa.Schema:
         """`filename` string, `id` of the label from 1, `image`."""

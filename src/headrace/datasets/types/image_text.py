@@ -10,6 +10,7 @@ from headrace.datasets.types.base import media_field, refuse_declared
 from headrace.datasets.types.media_files import IMAGE_SUFFIXES
 from headrace.datasets.types.media_samples import MediaSampleType
 from headrace.datasets.types.quoted_csv import quoted_row
+from headrace.datasets.types.sample_rules import SampleRules
 from headrace.datasets.types.view_names import UniqueNames
 from headrace.datasets.views import ViewReader, ViewWriter
 
@@ -27,12 +28,14 @@ class ImageText(MediaSampleType):
     """
 
     name: ClassVar[str] = "IMAGE_TEXT"
-    media_column: ClassVar[str] = "image"
-    kind: ClassVar[str] = "image"
-    media_suffixes: ClassVar[frozenset[str]] = IMAGE_SUFFIXES
-    value_column: ClassVar[str | None] = "text"
-    value_aliases: ClassVar[tuple[str, ...]] = ("caption",)
-    value_sidecars: ClassVar[tuple[str, ...]] = (".txt", ".caption")
+    rules: ClassVar[SampleRules] = SampleRules(
+        "image",
+        "image",
+        IMAGE_SUFFIXES,
+        value_column="text",
+        value_aliases=("caption",),
+        value_sidecars=(".txt", ".caption"),
+    )
 
     def training_schema(self, declared: pa.Schema | None) -> pa.Schema:
         """`file_name` and `text`, strings, and `image`."""

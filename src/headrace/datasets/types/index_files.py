@@ -32,10 +32,15 @@ class IndexFile:
         """Its rows."""
         return read_table_entry(self.entry).batches()
 
-    @staticmethod
-    def normal(path: str) -> str:
-        """The path as listings spell it: "./a\\b.jpg" -> "a/b.jpg"."""
-        return "/".join(segment for segment in path.replace("\\", "/").split("/") if segment not in ("", "."))
+    def find(self, path: str | None) -> FileEntry | None:
+        """The file of a path as people spell it: "./a\\b.jpg" is "a/b.jpg"."""
+        if path is None:
+            return None
+        entry = self.files.get(path)
+        if entry is None:
+            segments = path.replace("\\", "/").split("/")
+            entry = self.files.get("/".join(segment for segment in segments if segment not in ("", ".")))
+        return entry
 
     def missing(self, path: str | None, *, explain: bool) -> str:
         """Why a row names no file; with `explain` near misses are looked for, which takes long for many files."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pyarrow as pa
 
 from headrace.datasets.columns import media_kind
@@ -24,8 +22,6 @@ class RecordingType(MediaSampleType):
     empty field) and the recordings in `examples/`.
     """
 
-    text_sidecars: ClassVar[dict[str, str]] = {".txt": "text"}
-
     def training_schema(self, declared: pa.Schema | None) -> pa.Schema:
         """`file_name` and `id`, strings, and the recording."""
         refuse_declared(self, declared)
@@ -33,13 +29,13 @@ class RecordingType(MediaSampleType):
             [
                 pa.field("file_name", pa.string(), nullable=False),
                 pa.field("id", pa.string(), nullable=False),
-                media_field(self.media_column, self.kind),
+                media_field(self.rules.media_column, self.rules.kind),
             ]
         )
 
     def layouts(self) -> str:
         """What a folder looks like."""
-        return f"{self.kind} files ({', '.join(sorted(self.media_suffixes))}), one sample a file"
+        return f"{self.rules.kind} files ({', '.join(sorted(self.rules.media_suffixes))}), one sample a file"
 
     def materialise(self, reader: ViewReader, writer: ViewWriter) -> None:
         """Write `examples/` and `index.csv`."""
@@ -47,14 +43,14 @@ class RecordingType(MediaSampleType):
         further = [
             field.name
             for field in reader.schema
-            if field.name not in ("id", self.media_column)
+            if field.name not in ("id", self.rules.media_column)
             and not field.name.startswith("_")
             and media_kind(field) is None
         ]
         with writer.open("index.csv") as index:
             index.write(quoted_row(("file_name", "id", *further)).encode())
-            for batch in reader.scan(columns=["id", self.media_column, *further], batch_size=8):
-                recordings = batch.column(self.media_column)
+            for batch in reader.scan(columns=["id", self.rules.media_column, *further], batch_size=8):
+                recordings = batch.column(self.rules.media_column)
                 columns = [batch.column(name).to_pylist() for name in further]
                 for row_idx, sample_id in enumerate(batch.column("id").to_pylist()):
                     content: bytes = recordings[row_idx].as_py()

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from headrace.datasets.types.media_files import VIDEO_SUFFIXES
 from headrace.datasets.types.recordings import RecordingType
+from headrace.datasets.types.sample_rules import SampleRules
 
 __all__ = ["Video"]
 
@@ -14,6 +15,4 @@ class Video(RecordingType):
     """Rows of `id` and `video`; reading headers needs the extra `video`."""
 
     name: ClassVar[str] = "VIDEO"
-    media_column: ClassVar[str] = "video"
-    kind: ClassVar[str] = "video"
-    media_suffixes: ClassVar[frozenset[str]] = VIDEO_SUFFIXES
+    rules: ClassVar[SampleRules] = SampleRules("video", "video", VIDEO_SUFFIXES, text_sidecars={".txt": "text"})
