@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -142,12 +141,13 @@ def _file_system_of(folder: Path) -> str:
     return kind
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one benchmark hands to the runner."""
 
-    question: str
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[Bar]
+    table: list[str]  # lines
+    document: dict[str, object]  # plain JSON
 
     @property
     def is_met(self) -> bool:
@@ -156,7 +156,6 @@ class Outcome:
 
 
 def report(
-    folder: Path,
     *,
     question: str,
     timings: Mapping[str, Timing],
@@ -166,30 +165,35 @@ def report(
     machine: Mapping[str, str | int | float],
     facts: Mapping[str, str | int | float] | None = None,
 ) -> Outcome:
-    """Print the table and write `results/latest.json` below `folder`.
+    """Print the table and put everything into one document.
 
     Args:
-        folder: The benchmark's own folder.
+        question: One line.
         timings: By contestant; printed in this order, each with its time relative to `ours`.
         ours: Name of the contestant that is Headrace.
+        bars: What was promised, with what was measured.
+        libraries: From `versions()`.
         machine: From `hardware()`, taken before the race.
         facts: What was worked on: counts, bytes.
     """
-    print(f"\n{question}")
-    for name, value in (facts or {}).items():
-        print(f"  {name.replace('_', ' ')}: {value:,}" if isinstance(value, int) else f"  {name.replace('_', ' ')}: {value}")
     base = timings[ours].median
     width = max(len(name) for name in timings)
-    print(f"  {'':{width}}  {'median':>10}  {'fastest':>10}  {'slowest':>10}  {'against ours':>12}")
+    table = [f"{'':{width}}  {'median':>10}  {'fastest':>10}  {'slowest':>10}  {'against ours':>12}"]
     for name, timing in timings.items():
         fastest, slowest = timing.spread
         relative = "" if name == ours else f"{timing.median / base:.2f}x"
-        print(f"  {name:{width}}  {_s(timing.median)}  {_s(fastest)}  {_s(slowest)}  {relative:>12}")
-    for bar in bars:
-        print(f"  {'met   ' if bar.is_met else 'MISSED'}  {bar.text}: {bar.amount}")
-    results = folder / "results"
-    results.mkdir(exist_ok=True)
-    document = {
+        table.append(f"{name:{width}}  {_s(timing.median)}  {_s(fastest)}  {_s(slowest)}  {relative:>12}".rstrip())
+    table.extend(f"{'met   ' if bar.is_met else 'MISSED'}  {bar.text}: {bar.amount}" for bar in bars)
+    print(f"\n{question}")
+    for name, value in (facts or {}).items():
+        print(
+            f"  {name.replace('_', ' ')}: {value:,}"
+            if isinstance(value, int)
+            else f"  {name.replace('_', ' ')}: {value}"
+        )
+    for line in table:
+        print(f"  {line}")
+    document: dict[str, object] = {
         "format": 1,
         "question": question,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -200,8 +204,7 @@ def report(
         "median_seconds": {name: round(timing.median, 6) for name, timing in timings.items()},
         "bars": [{**asdict(bar), "measured": round(bar.measured, 6), "is_met": bar.is_met} for bar in bars],
     }
-    (results / "latest.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return Outcome(question, list(bars))
+    return Outcome(list(bars), table, document)
 
 
 def _s(seconds: float) -> str:

@@ -1,31 +1,73 @@
-"""Run all benchmarks, or those named on the command line, and print one summary table at the end."""
+"""Run all benchmarks, or those named on the command line, and print one summary table at the end.
+
+    python -m benchmarks.run [--record] [NAME ...]
+
+Results go to `.bench/results/NAME.json`. With `--record` they also become the answer in the benchmark's folder:
+`results/latest.json` and the table in its README.
+"""
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import json
 import sys
 import time
+from pathlib import Path
 
-from benchmarks.measurement import Outcome
+from benchmarks.measurement import BENCH_ROOT, Outcome
 
 BENCHMARKS = ("ingest_photos", "take_random", "verify_overhead", "intent_demo", "snapshot_100")
+FOLDER = Path(__file__).resolve().parent
 
 
-def main(names: list[str]) -> int:
-    """0 if every bar is met, 1 if one is missed, 2 for an unknown name."""
-    unknown = [name for name in names if name not in BENCHMARKS]
+def main(arguments: list[str]) -> int:
+    """0 if every bar is met, 1 if one is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Measure Headrace and its peers.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default all")
+    parser.add_argument("--record", action="store_true", help="write the answer into the benchmark's folder")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.names if name not in BENCHMARKS]
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
-        return 2
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     started = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
-    for name in names or BENCHMARKS:
+    for name in chosen.names or BENCHMARKS:
         outcomes[name] = importlib.import_module(f"benchmarks.{name}.bench").main()
+        save(name, outcomes[name], is_recorded=chosen.record)
     print(f"\nSummary ({time.perf_counter() - started:.0f} s)")
     for name, outcome in outcomes.items():
         for bar in outcome.bars:
             print(f"  {'met   ' if bar.is_met else 'MISSED'}  {name:16}  {bar.text}: {bar.amount}")
     return 0 if all(outcome.is_met for outcome in outcomes.values()) else 1
+
+
+def save(name: str, outcome: Outcome, *, is_recorded: bool) -> None:
+    """Write the result file, and with `is_recorded` the answer that the repository keeps."""
+    text = json.dumps(outcome.document, indent=2) + "\n"
+    scratch = BENCH_ROOT / "results"
+    scratch.mkdir(parents=True, exist_ok=True)
+    (scratch / f"{name}.json").write_text(text, encoding="utf-8")
+    if not is_recorded:
+        return
+    folder = FOLDER / name
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results" / "latest.json").write_text(text, encoding="utf-8")
+    readme = folder / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition("<!-- answer -->\n")
+    _, _, after = rest.partition("<!-- /answer -->")
+    readme.write_text(f"{before}<!-- answer -->\n{answer(outcome)}<!-- /answer -->{after}", encoding="utf-8")
+
+
+def answer(outcome: Outcome) -> str:
+    """Machine, versions and table in Markdown."""
+    machine, versions = outcome.document["machine"], outcome.document["versions"]
+    if not isinstance(machine, dict) or not isinstance(versions, dict):
+        raise TypeError("a result document holds machine and versions as objects")
+    place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['file_system']}"
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
+    table = "\n".join(outcome.table)
+    return f"{place}; {libraries}.\nFigures: [results/latest.json](results/latest.json)\n\n```\n{table}\n```\n"
 
 
 if __name__ == "__main__":

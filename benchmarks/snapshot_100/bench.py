@@ -89,7 +89,6 @@ def main() -> Outcome:
     )
     shutil.rmtree(folder)
     return report(
-        Path(__file__).parent,
         question=QUESTION,
         timings=timings,
         ours=OURS,

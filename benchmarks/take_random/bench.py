@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import lance
 import numpy as np
@@ -89,7 +88,6 @@ def main() -> Outcome:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return report(
-        Path(__file__).parent,
         question=QUESTION,
         timings=timings,
         ours=OURS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import headrace
 from benchmarks.measurement import BENCH_ROOT, Bar, Contestant, Outcome, hardware, race, report, versions
@@ -39,13 +38,13 @@ def main() -> Outcome:
                 Contestant(OURS, lambda: scan(snapshot, verify=True), check=check),
                 Contestant(UNCHECKED, lambda: scan(snapshot, verify=False), check=check),
             ],
-            repetitions=9,
+            repetitions=15,
+            warmups=3,
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     share = 100 * (timings[OURS].median / timings[UNCHECKED].median - 1)
     return report(
-        Path(__file__).parent,
         question=QUESTION,
         timings=timings,
         ours=OURS,

@@ -39,7 +39,7 @@ def format_bytes(num_bytes: int) -> str:
         value /= 1000
         if abs(value) < 999.5 or unit == "PB":
             break
-    return f"{value:.3g} {unit}"
+    return f"{value:.3g} {unit}" if abs(value) < 999.5 else f"{value:.0f} {unit}"
 
 
 def parse_bytes(text: str) -> int:
@@ -62,9 +62,9 @@ def format_count(count: int) -> str:
 
 def format_duration(seconds: float) -> str:
     """Short text: "85 ms", "3.2 s", "4 min 10 s", "2 h 5 min"."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -75,7 +75,8 @@ def format_duration(seconds: float) -> str:
 def format_timestamp(microseconds: int) -> str:
     """ISO 8601 in UTC with six digits of the second; `microseconds` since 1970."""
     seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat()}.{rest:06d}Z"  # not strftime, which leaves out the zeros of the year 999
 
 
 def parse_timestamp(text: str) -> int:

@@ -43,6 +43,8 @@ def warn_of_rejected_rows(output: Output, commit: Commit) -> None:
         place = row.member or row.origin_uri
         if row.line is not None:
             place += f":{row.line}"
-        output.note(f"  {printable(place)}: {printable(row.reason)}")
+        # Most reasons name the place themselves.
+        reason = row.reason if place in row.reason else f"{place}: {row.reason}"
+        output.note(f"  {printable(reason)}")
     if commit.num_rejected > _SHOWN_REJECTED:
         output.note(f"  and {format_rows(commit.num_rejected - _SHOWN_REJECTED)} more; --json lists them")

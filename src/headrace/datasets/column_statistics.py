@@ -48,6 +48,8 @@ def column_statistics(
     kind = plain_type(data_type)
     types = pa.types
     shown = str(data_type)
+    if any(_is_untakeable(child) for child in _children(data_type)):
+        return OpaqueStatistics(shown)
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
         return NumberStatistics(shown, kind, limit=limit)
     if types.is_decimal(kind):
@@ -89,6 +91,8 @@ def plain_type(data_type: pa.DataType) -> pa.DataType:
         return pa.large_binary()
     if types.is_float16(data_type):
         return pa.float32()
+    if types.is_decimal32(data_type) or types.is_decimal64(data_type):
+        return pa.decimal128(data_type.precision, data_type.scale)  # Arrow cannot count the narrow ones
     if types.is_map(data_type):
         return pa.large_list(data_type.key_type)
     if _is_list(data_type):
@@ -97,15 +101,20 @@ def plain_type(data_type: pa.DataType) -> pa.DataType:
 
 
 def plain_array(array: pa.Array) -> pa.Array:
-    """The values without encodings, in `plain_type`; nulls stay. Lists keep their items as they are."""
+    """The values without encodings, in `plain_type`; nulls stay. Lists keep their items as they are.
+
+    Encodings are undone on plain values, as Arrow cannot take from views.
+    """
     types = pa.types
     kind = array.type
     if isinstance(array, pa.ExtensionArray):
         return plain_array(array.storage)
     if types.is_dictionary(kind):
-        return plain_array(array.dictionary_decode())
+        return plain_array(array.dictionary).take(array.indices)
     if types.is_run_end_encoded(kind):
-        return plain_array(pc.run_end_decode(array))
+        positions = np.arange(array.offset, array.offset + len(array))
+        runs = np.searchsorted(array.run_ends.to_numpy(), positions, side="right")
+        return plain_array(array.values).take(pa.array(runs))
     if types.is_map(kind):
         return _keys_of_maps(array)
     wanted = plain_type(kind)
@@ -121,6 +130,38 @@ def _is_list(kind: pa.DataType) -> bool:
         or types.is_list_view(kind)
         or types.is_large_list_view(kind)
     )
+
+
+def _children(kind: pa.DataType) -> list[pa.DataType]:
+    """Types inside lists, maps and structs."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _children(kind.storage_type)
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return _children(kind.value_type)
+    if types.is_map(kind):
+        return [kind.key_type, kind.item_type]
+    if _is_list(kind):
+        return [kind.value_type]
+    if types.is_struct(kind):
+        return [field.type for field in kind]
+    return []
+
+
+def _is_untakeable(kind: pa.DataType) -> bool:
+    """Arrow cannot select rows of these inside other types; datasets store none of them."""
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _is_untakeable(kind.value_type) or bool(types.is_nested(kind.value_type))
+    tests = (
+        types.is_run_end_encoded,
+        types.is_union,
+        types.is_list_view,
+        types.is_large_list_view,
+        types.is_string_view,
+        types.is_binary_view,
+    )
+    return any(test(kind) for test in tests) or any(_is_untakeable(child) for child in _children(kind))
 
 
 def _keys_of_maps(array: pa.MapArray) -> pa.Array:

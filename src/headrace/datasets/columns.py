@@ -15,6 +15,7 @@ __all__ = [
     "MEDIA_KIND",
     "MEDIA_VIEW_TYPE",
     "check_columns",
+    "check_key_column",
     "media_field",
     "media_kind",
     "merge_schemas",
@@ -86,6 +87,8 @@ def media_kind(field: pa.Field) -> str | None:
 def normal_type(data_type: pa.DataType, *, column: str) -> pa.DataType:
     """The type that values are stored in: encodings such as dictionaries and views removed, the values kept.
 
+    Whatever lies inside a list, struct or map may be null; only columns can demand a value.
+
     Raises:
         InvalidInput: A type that Headrace does not store.
     """
@@ -96,15 +99,15 @@ def normal_type(data_type: pa.DataType, *, column: str) -> pa.DataType:
         return pa.string()
     if types.is_binary(data_type) or types.is_binary_view(data_type):
         return pa.large_binary()
+    if types.is_date64(data_type):
+        return pa.date32()  # both are whole days; Parquet knows one of them
     if types.is_large_list(data_type) or types.is_list(data_type) or types.is_list_view(data_type):
         return pa.list_(pa.field("item", normal_type(data_type.value_type, column=column)))
     if types.is_fixed_size_list(data_type):
         item = pa.field("item", normal_type(data_type.value_type, column=column))
         return pa.list_(item, data_type.list_size)
     if types.is_struct(data_type):
-        return pa.struct(
-            [pa.field(item.name, normal_type(item.type, column=column), item.nullable) for item in data_type]
-        )
+        return pa.struct([pa.field(item.name, normal_type(item.type, column=column)) for item in data_type])
     if types.is_map(data_type):
         return pa.map_(normal_type(data_type.key_type, column=column), normal_type(data_type.item_type, column=column))
     if isinstance(data_type, pa.BaseExtensionType):
@@ -221,6 +224,16 @@ def check_columns(schema: pa.Schema) -> None:
                 column=field.name,
             )
         seen.add(field.name.lower())
+
+
+def check_key_column(field: pa.Field) -> None:
+    """Raise `InvalidInput` for a column whose values cannot tell rows apart exactly."""
+    types = pa.types
+    kind = field.type
+    is_exact = types.is_string(kind) or types.is_integer(kind) or types.is_date(kind) or types.is_timestamp(kind)
+    if media_kind(field) is not None or not is_exact:
+        what = "media" if media_kind(field) is not None else f"a {kind}"
+        raise InvalidInput(f"{what} cannot be a key; use text, whole numbers, dates or times", column=field.name)
 
 
 def merge_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:

@@ -20,14 +20,13 @@ from headrace.datasets.types.base import IngestContext, OnInvalid
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
+from headrace.schema.free_text import check_text
 from headrace.schema.tags import Tag, TagsLike, normalise_tags
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.canonical import JsonValue
 from headrace.storage.store import ObjectStore
 
 __all__ = ["CommitOptions", "ReadyCommit", "prepare_commit"]
-
-_MAX_MESSAGE_CHARS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,7 @@ class CommitOptions:
             raise InvalidInput(f"media={media!r}: expected 'copy' or 'reference'")
         if on_invalid not in ("raise", "skip"):
             raise InvalidInput(f"on_invalid={on_invalid!r}: expected 'raise' or 'skip'")
-        if not isinstance(message, str) or len(message) > _MAX_MESSAGE_CHARS:
-            raise InvalidInput(f"the message must be text of at most {_MAX_MESSAGE_CHARS:,} characters")
+        check_text(message, "message")
         known = {item.name for item in fields(cls)} - {"message", "tags", "media", "on_invalid"}
         for name in options:
             if name not in known:

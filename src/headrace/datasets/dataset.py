@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace.datasets.columns import merge_schemas
+from headrace.datasets.columns import check_columns, merge_schemas
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
 from headrace.datasets.manifests import read_document, write_document
@@ -190,8 +190,10 @@ class Dataset:
             prepared = prepare_commit(self._lake.store, self.base, state=state, source=source, options=settings)
 
             def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
-                merge_schemas(
-                    [newest.schema, prepared.manifest.schema] if newest.commits else [prepared.manifest.schema]
+                check_columns(
+                    merge_schemas(
+                        [newest.schema, prepared.manifest.schema] if newest.commits else [prepared.manifest.schema]
+                    )
                 )
                 return prepared.entry_body(commit_id=str(len(newest.commits) + 1), message=settings.message)
 

@@ -17,14 +17,15 @@ import pyarrow as pa
 from headrace.datasets.batches import Origin, RejectedRow, SampleBatch
 from headrace.datasets.columns import (
     check_columns,
+    check_key_column,
     media_kind,
     merge_schemas,
     normal_type,
 )
 from headrace.datasets.manifests import CommitManifest, LogicalCommit, write_document
 from headrace.datasets.media import MediaInput
-from headrace.datasets.media_loading import LoadedBatch, LoadedMedia, load_batches
-from headrace.datasets.media_placing import MediaPlacer
+from headrace.datasets.media_loading import LoadedMedia, MediaLoader
+from headrace.datasets.media_placing import Locator, MediaPlacer, locator_array
 from headrace.datasets.narrow import narrow_table
 from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
 from headrace.datasets.statistics import StatisticsAccumulator
@@ -100,13 +101,8 @@ def write_commit(
         origins=origins,
     )
     try:
-        for loaded in load_batches(
-            batches,
-            probes=dataset_type.probes(schema),
-            keep_bytes=media == "copy",
-            pool=writer.pool,
-        ):
-            writer.add(loaded)
+        for batch in batches:
+            writer.add(batch)
         return writer.finish(tags)
     finally:
         writer.close()
@@ -137,7 +133,9 @@ class _CommitWriter:
         self._progress = progress
         self._layout = layout
         self._origins = origins
-        self.pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
+        self._probes = dataset_type.probes(schema)
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
+        self._loader = MediaLoader(self._pool)
         self._placer = MediaPlacer(ShardWriter(store, base, shard_bytes=layout.shard_bytes))
         self._schemas: list[pa.Schema] = []
         self._pending: list[pa.Table] = []
@@ -150,34 +148,39 @@ class _CommitWriter:
         self._rejected: list[RejectedRow] = []
         self._num_rejected = 0
         self._num_rows = 0
+        self._reported_bytes = 0
 
     def close(self) -> None:
         """Stop the threads; call it on every path."""
-        self.pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
         self._placer.abandon()
 
-    def add(self, loaded_batch: LoadedBatch) -> None:
-        batch = loaded_batch.batch
+    def add(self, batch: SampleBatch) -> None:
         self._reject(batch.rejected)
         if batch.num_rows == 0:
             return
         keep = np.ones(batch.num_rows, dtype=bool)  # [num_rows]
-        media = {name: values for name, values in batch.columns.items() if isinstance(values, list)}
-        loaded = self._accept(loaded_batch, keep)
-        arrays: dict[str, pa.Array] = {}
-        for name, values in batch.columns.items():
-            if not isinstance(values, list):
-                arrays[name] = self._normal(name, values)
+        arrays = {
+            name: self._normal(name, values) for name, values in batch.columns.items() if not isinstance(values, list)
+        }
+        # Keys first: a row that is refused for its key leaves no media bytes in a shard.
         keys = self._keys(batch, arrays, keep)
+        has_key = keep.copy()
+        media = {name: values for name, values in batch.columns.items() if isinstance(values, list)}
+        locators = {name: self._place(batch, name, keep, is_only_media=len(media) == 1) for name in media}
+        self._progress.advance(batch.num_rows, self._placer.num_bytes - self._reported_bytes)
+        self._reported_bytes = self._placer.num_bytes
         positions = np.flatnonzero(keep)  # [num_kept]
         if len(positions) < batch.num_rows:
+            if keys is not None:
+                for idx in np.flatnonzero(has_key & ~keep).tolist():
+                    del self._ordinals_of_keys[keys[idx]]  # its media was refused, so the key is free again
+                keys = [keys[idx] for idx in positions]
             indices = pa.array(positions)
             arrays = {name: values.take(indices) for name, values in arrays.items()}
-            loaded = {name: [values[idx] for idx in positions] for name, values in loaded.items()}
-            media = {name: [values[idx] for idx in positions] for name, values in media.items()}
-            keys = None if keys is None else [keys[idx] for idx in positions]
+            locators = {name: [values[idx] for idx in positions] for name, values in locators.items()}
         if len(positions):
-            self._append(batch, arrays, media, loaded, keys, positions)
+            self._append(batch, arrays, locators, keys, positions)
 
     def finish(self, tags: tuple[Tag, ...]) -> PreparedCommit:
         if self._num_rows == 0:
@@ -212,31 +215,30 @@ class _CommitWriter:
             num_media_bytes=self._placer.num_bytes,
         )
 
-    def _accept(self, loaded_batch: LoadedBatch, keep: np.ndarray) -> dict[str, list[LoadedMedia | None]]:
-        """The media columns, with the rows of invalid values refused."""
-        batch = loaded_batch.batch
-        accepted: dict[str, list[LoadedMedia | None]] = {}
-        num_bytes = 0
-        for name, values in loaded_batch.media.items():
-            column: list[LoadedMedia | None] = []
-            inputs = batch.columns[name]
-            for idx, value in enumerate(values):
-                if isinstance(value, InvalidInput):
-                    self._refuse(batch, idx, str(value), error=value)
-                    keep[idx] = False
-                    column.append(None)
+    def _place(self, batch: SampleBatch, name: str, keep: np.ndarray, *, is_only_media: bool) -> list[Locator | None]:
+        """One media column, [num_rows], with the rows of invalid values refused."""
+        inputs: list[MediaInput | None] = [
+            value if is_kept else None for value, is_kept in zip(batch.columns[name], keep.tolist(), strict=True)
+        ]
+        placed: list[Locator | None] = []
+        column = None if is_only_media else name
+        for idx, value in enumerate(self._loader.load(inputs, probe=self._probes.get(name))):
+            if isinstance(value, LoadedMedia):
+                if self._media == "copy":
+                    placed.append(self._placer.pack(value, column=column))
                     continue
-                if self._media == "reference" and value is not None and getattr(inputs[idx], "uri", None) is None:
+                if value.source.uri is None:
                     raise InvalidInput(
                         f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed or "
-                        "come from "
-                        "memory. Commit with media='copy' (the command without --reference)"
+                        "come from memory. Commit with media='copy' (the command without --reference)"
                     )
-                num_bytes += 0 if value is None else value.size
-                column.append(value)
-            accepted[name] = column
-        self._progress.advance(batch.num_rows, num_bytes)
-        return accepted
+                placed.append(self._placer.adopt(value))
+                continue
+            if value is not None:
+                self._refuse(batch, idx, str(value), error=value)
+                keep[idx] = False
+            placed.append(None)
+        return placed
 
     def _normal(self, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Array:
         array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
@@ -245,7 +247,12 @@ class _CommitWriter:
         target = pa.string() if pa.types.is_null(array.type) else normal_type(array.type, column=name)
         if isinstance(array.type, pa.BaseExtensionType):
             array = array.storage
-        return array if array.type == target else array.cast(target)
+        if array.type == target:
+            return array
+        try:
+            return array.cast(target)
+        except pa.ArrowInvalid as error:
+            raise InvalidInput(f"its values do not fit {target}: {error}", column=name) from error
 
     def _keys(self, batch: SampleBatch, arrays: Mapping[str, pa.Array], keep: np.ndarray) -> list[str] | None:
         """The key of each row as text, None for keyless datasets; rows that break the rule are refused."""
@@ -254,10 +261,7 @@ class _CommitWriter:
         column = arrays.get(self._key)
         if column is None:
             raise InvalidInput(f"the key column {self._key!r} is missing in the source", column=self._key)
-        if not _can_be_key(column.type):
-            raise InvalidInput(
-                f"a {column.type} cannot be a key; use text, whole numbers, dates or times", column=self._key
-            )
+        check_key_column(pa.field(self._key, column.type))
         keys: list[str | None] = column.cast(pa.string()).to_pylist()
         known = self._ordinals_of_keys
         for idx in np.flatnonzero(keep).tolist():
@@ -281,8 +285,7 @@ class _CommitWriter:
         self,
         batch: SampleBatch,
         arrays: dict[str, pa.Array],
-        media: Mapping[str, list[MediaInput | None]],
-        loaded: Mapping[str, list[LoadedMedia | None]],
+        locators: Mapping[str, list[Locator | None]],
         keys: list[str] | None,
         positions: np.ndarray,  # [num_kept], rows of the batch
     ) -> None:
@@ -303,12 +306,9 @@ class _CommitWriter:
                 if declared is None or media_kind(declared) is None:
                     raise TypeError(f"type {self._type.name} gave media for {name!r}, which is no media column")
                 fields.append(declared)
-                encoded[name] = encode_media(
-                    name, digests=[None if item is None else item.digest for item in loaded[name]]
-                )
-                columns.append(
-                    self._placer.place(name, media[name], values=loaded[name], is_only_media=len(media) == 1)
-                )
+                places = locators[name]
+                encoded[name] = encode_media(name, digests=[None if item is None else item[5] for item in places])
+                columns.append(locator_array(places))
         for field, values in zip(fields, columns, strict=True):
             if not field.nullable and values.null_count:
                 idx = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
@@ -400,11 +400,6 @@ def _plain_json(document: JsonValue) -> bytes:
     import orjson
 
     return orjson.dumps(document)
-
-
-def _can_be_key(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_integer(kind) or types.is_date(kind) or types.is_timestamp(kind))
 
 
 def _origin_of(batch: SampleBatch, idx: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import secrets
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace.datasets.columns import check_columns, schema_to_json
+from headrace.datasets.columns import check_columns, check_key_column, schema_to_json
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
 from headrace.datasets.dataset import Dataset, check_on_duplicate_key
@@ -19,13 +20,15 @@ from headrace.datasets.manifests import write_document
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.state import DatasetRecord, LakeState, RunRecord
 from headrace.datasets.types.registry import dataset_type
-from headrace.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
+from headrace.errors import AlreadyExists, HeadraceError, InvalidInput, NotFound, Unavailable
+from headrace.schema.free_text import check_text
 from headrace.schema.names import check_dataset_name, near_miss
 from headrace.schema.references import Reference
 from headrace.schema.tags import TagsLike
-from headrace.storage.canonical import JsonValue, canonical_json, read_json
+from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.log import EntryLog, now_microseconds
 from headrace.storage.parts import PartCache
+from headrace.storage.sealed import read_sealed, seal
 from headrace.storage.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -77,8 +80,8 @@ class Lake:
             if self.store.stat(_MARKER) is None:
                 return False
             name = f"{self.uri}/{_MARKER}"
-            document = read_json(self.store.get(_MARKER), name=name)
-            if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+            document = read_sealed(self.store.get(_MARKER), name=name)
+            if not isinstance(document.get("format"), int):
                 raise InvalidInput(f"{name} does not describe a lake; is {self.uri} the right folder?")
             if document["format"] > FORMAT:
                 raise Unavailable(
@@ -153,6 +156,9 @@ class Lake:
             InvalidInput: A bad name, type, schema or source.
         """
         check_dataset_name(name)
+        check_text(description, "description")
+        if owner is not None:
+            check_text(owner, "owner")
         kind = dataset_type(type or ("TABLE" if schema is not None else _no_type(name)))
         if schema is not None:
             check_columns(schema)
@@ -168,6 +174,8 @@ class Lake:
                 f"{', '.join(declared.names)}",
                 column=key,
             )
+        if key is not None and declared is not None:
+            check_key_column(declared.field(key))
         rule = check_on_duplicate_key(on_duplicate_key, dataset_type_name=kind.name, key=key)
         settings = CommitOptions.of(message=message, tags=tags, media=media, on_invalid=on_invalid, options=options)
         if self.exists and self._find(name) is not None:
@@ -175,7 +183,6 @@ class Lake:
         self.store.prepare_for_writing()
         uid = secrets.token_hex(8)
         dataset = Dataset(self, dataset_id="", name=name, uid=uid)
-        record: DatasetRecord | None = None
         try:
             with settings.reporting():
                 entry_log = dataset.log_of_entries
@@ -196,8 +203,13 @@ class Lake:
                     )
                     entry_log.append("commit", lambda _: ready.entry_body(commit_id="1", message=settings.message))
             self._initialise()
+        except BaseException:
+            self._discard(dataset.base)
+            raise
+        try:
             record = self._register(name, uid)
-        except (InvalidInput, NotFound, AlreadyExists):
+        except AlreadyExists:
+            # After any other error the entry may have been written all the same.
             self._discard(dataset.base)
             raise
         return self._open(record)
@@ -254,6 +266,9 @@ class Lake:
             artefacts: Paths or URIs of what came out.
             metrics: Numbers by name.
         """
+        check_text(name, "name of the run")
+        for item in artefacts:
+            check_text(str(item), "artefact")
         dataset = snapshot.dataset
         dataset.log_snapshot(snapshot)
         document = {
@@ -319,12 +334,13 @@ class Lake:
 
     def _initialise(self) -> None:
         if not self.exists:
-            self.store.put_new(_MARKER, canonical_json({"format": FORMAT, "lake": secrets.token_hex(16)}))
+            self.store.put_new(_MARKER, seal({"format": FORMAT, "lake": secrets.token_hex(16)}))
 
     def _discard(self, base: str) -> None:
         """Remove what a refused create wrote; its folder has a random name that nobody else knows."""
-        for stat in list(self.store.list(base)):
-            self.store.delete(stat.key)
+        with contextlib.suppress(HeadraceError):  # the first error is the one to tell; what stays is unreferenced
+            for stat in list(self.store.list(base)):
+                self.store.delete(stat.key)
 
     def _require(self) -> None:
         if not self.exists:

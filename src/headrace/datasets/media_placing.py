@@ -2,89 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from headrace.datasets.columns import LOCATOR_TYPE
-from headrace.datasets.media import MediaInput
 from headrace.datasets.media_loading import LoadedMedia
 from headrace.storage.shards import ShardRecord, ShardWriter
 
-__all__ = ["MediaPlacer"]
+__all__ = ["Locator", "MediaPlacer", "locator_array"]
+
+Locator = tuple[
+    int | None,  # shard, None when adopted
+    str | None,  # URI of an adopted value's container
+    str | None,  # its version
+    int,  # offset
+    int,  # size
+    bytes,  # BLAKE3
+    bytes,  # XXH3-128
+    str | None,  # format
+    int | None,  # width
+    int | None,  # height
+    float | None,  # duration
+]
+"""One value of a media column, in the order of `LOCATOR_TYPE`."""
+
+_NULL = (None,) * len(LOCATOR_TYPE)
 
 
 class MediaPlacer:
-    """Places the media values of one commit, in the order of its rows. Not thread-safe."""
+    """Places the media values of one commit. Not thread-safe."""
 
     def __init__(self, shards: ShardWriter) -> None:
         self._shards = shards
         self._num_members = 0
         self.num_bytes = 0  # media bytes placed so far, adopted ones included
 
-    def place(
-        self,
-        name: str,
-        inputs: Sequence[MediaInput | None],
-        *,
-        values: Sequence[LoadedMedia | None],
-        is_only_media: bool,
-    ) -> pa.StructArray:
-        """Locators of one column, [num_rows]; the bytes of each value are released as soon as they are in a shard.
+    def pack(self, value: LoadedMedia, *, column: str | None) -> Locator:
+        """Copy the value into a shard; where rows have several media columns, `column` is part of the member's name."""
+        header = value.header
+        extension = header.format or _extension(value.source.name)
+        infix = "" if column is None else f".{_ascii(column)}"
+        size = len(value.data)
+        shard, offset = self._shards.add(f"{self._num_members:012d}{infix}.{extension}", value.data)
+        self._num_members += 1
+        self.num_bytes += size
+        return (
+            shard, None, None, offset, size, value.digest, value.check,
+            header.format, header.width, header.height, header.duration,
+        )  # fmt: skip
 
-        Args:
-            name: The column; part of the member's name when the rows have several media columns.
-            inputs: Where each value came from.
-            values: The loaded values.
-            is_only_media: Whether this is the rows' only media column.
-        """
-        shards: list[int | None] = []
-        uris: list[str | None] = []
-        versions: list[str | None] = []
-        offsets: list[int] = []
-        for source, value in zip(inputs, values, strict=True):
-            shard: int | None = None
-            uri: str | None = None
-            version: str | None = None
-            offset = 0
-            if value is not None and source is not None:
-                if value.data is not None:
-                    extension = value.header.format or _extension(source.name)
-                    stem = f"{self._num_members:012d}"
-                    member = f"{stem}.{extension}" if is_only_media else f"{stem}.{_ascii(name)}.{extension}"
-                    shard, offset = self._shards.add(member, value.data)
-                    value.data = None
-                    self._num_members += 1
-                else:
-                    uri, version, offset = source.uri, source.version, source.offset
-                self.num_bytes += value.size
-            shards.append(shard)
-            uris.append(uri)
-            versions.append(version)
-            offsets.append(offset)
-        absent = [value is None for value in values]
-
-        def column(read: Callable[[LoadedMedia], Any], kind: pa.DataType) -> pa.Array:
-            return pa.array([None if value is None else read(value) for value in values], kind)
-
-        return pa.StructArray.from_arrays(
-            [
-                pa.array(shards, pa.int32()),
-                pa.array(uris, pa.string()),
-                pa.array(versions, pa.string()),
-                pa.array(offsets, pa.int64()),
-                column(lambda value: value.size, pa.int64()),
-                column(lambda value: value.digest, pa.binary(32)),
-                column(lambda value: value.check, pa.binary(16)),
-                column(lambda value: value.header.format, pa.string()),
-                column(lambda value: value.header.width, pa.int32()),
-                column(lambda value: value.header.height, pa.int32()),
-                column(lambda value: value.header.duration, pa.float64()),
-            ],
-            fields=list(LOCATOR_TYPE),
-            mask=pa.array(absent) if any(absent) else None,
-        )
+    def adopt(self, value: LoadedMedia) -> Locator:
+        """Leave the value where it lies."""
+        source, header = value.source, value.header
+        size = len(value.data)
+        self.num_bytes += size
+        return (
+            None, source.uri, source.version, source.offset, size, value.digest, value.check,
+            header.format, header.width, header.height, header.duration,
+        )  # fmt: skip
 
     def finish(self) -> list[ShardRecord]:
         """Wait until every shard is durable."""
@@ -93,6 +69,17 @@ class MediaPlacer:
     def abandon(self) -> None:
         """Stop; what is written stays as unreferenced objects."""
         self._shards.abandon()
+
+
+def locator_array(locators: Sequence[Locator | None]) -> pa.StructArray:
+    """A media column as it is stored, [num_rows]."""
+    columns = list(zip(*(_NULL if locator is None else locator for locator in locators), strict=True))
+    is_null = [locator is None for locator in locators]
+    return pa.StructArray.from_arrays(
+        [pa.array(values, field.type) for values, field in zip(columns, LOCATOR_TYPE, strict=True)],
+        fields=list(LOCATOR_TYPE),
+        mask=pa.array(is_null) if any(is_null) else None,
+    )
 
 
 def _ascii(name: str) -> str:

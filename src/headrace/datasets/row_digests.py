@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -91,18 +90,31 @@ def _fixed(prefix: bytes, values: pa.Array, dtype: str) -> list[bytes]:
 
 
 def _python_values(values: pa.Array) -> list[Any]:
-    """Values as Python objects that keep every bit; times become integer nanoseconds."""
-    return [None if value is None else value for value in _to_integers(values).to_pylist(maps_as_pydicts=None)]
+    """Values as Python objects that keep every bit: dates and times become raw integers, at any depth."""
+    raw = _raw_type(values.type)
+    plain = values if raw == values.type else values.view(raw)
+    return list(plain.to_pylist(maps_as_pydicts=None))
 
 
-def _to_integers(values: pa.Array) -> pa.Array:
+def _raw_type(kind: pa.DataType) -> pa.DataType:
+    """The type with every date and time as the integer that it is stored as.
+
+    Arrow's objects for them lose nanoseconds, know the years 1 to 9999 only, and need pandas or a time zone database.
+    """
     types = pa.types
-    kind = values.type
     if types.is_timestamp(kind) or types.is_time64(kind) or types.is_duration(kind) or types.is_date64(kind):
-        return values.cast(pa.int64())
+        return pa.int64()
     if types.is_time32(kind) or types.is_date32(kind):
-        return values.cast(pa.int32())
-    return values
+        return pa.int32()
+    if types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_raw_type(kind.value_type)))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_field.with_type(_raw_type(kind.value_type)), kind.list_size)
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_raw_type(field.type)) for field in kind])
+    if types.is_map(kind):
+        return pa.map_(_raw_type(kind.key_type), kind.item_field.with_type(_raw_type(kind.item_type)))
+    return kind
 
 
 _UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -133,37 +145,27 @@ def _encoder(kind: pa.DataType) -> Callable[[Any], bytes]:
     if types.is_decimal(kind):
         return lambda value: b"d" + _sized(_decimal_text(value).encode())
     if types.is_timestamp(kind):
-        factor = _UNIT[kind.unit]
-        return lambda value: b"t" + _sized(b"%d" % _ticks(value, factor))
-    if types.is_time(kind) or types.is_duration(kind):
-        factor = _UNIT[kind.unit]
-        letter = b"o" if types.is_time(kind) else b"u"
-        return lambda value: letter + _sized(b"%d" % _ticks(value, factor))
+        return _ticks(b"t", _UNIT[kind.unit])
     if types.is_date64(kind):
-        return lambda value: b"t" + _sized(b"%d" % _ticks(value, 1_000_000))
+        return _ticks(b"t", _UNIT["ms"])
+    if types.is_time(kind):
+        return _ticks(b"o", _UNIT[kind.unit])
+    if types.is_duration(kind):
+        return _ticks(b"u", _UNIT[kind.unit])
     if types.is_date32(kind):
-        return lambda value: b"a" + _sized(b"%d" % _days(value))
+        return lambda value: b"a" + _sized(b"%d" % value)
     return lambda value: b"n"
 
 
-def _ticks(value: Any, factor: int) -> int:
-    """Nanoseconds of a raw integer, or of the object that Arrow gives inside a nested value."""
-    if isinstance(value, int):
-        return value * factor
-    if isinstance(value, timedelta):
-        return (value.days * 86_400 + value.seconds) * 1_000_000_000 + value.microseconds * 1_000
-    if hasattr(value, "value"):  # pandas gives Timestamp and Timedelta for nanoseconds
-        return int(value.value)
-    scalar = pa.scalar(value)
-    return int(scalar.cast(pa.int64()).as_py()) * _UNIT.get(getattr(scalar.type, "unit", "ns"), 1)
-
-
-def _days(value: Any) -> int:
-    return value if isinstance(value, int) else value.toordinal() - 719_163
+def _ticks(letter: bytes, factor: int) -> Callable[[Any], bytes]:
+    """Nanoseconds of a raw integer."""
+    return lambda value: letter + _sized(b"%d" % (value * factor))
 
 
 def _decimal_text(value: Decimal) -> str:
-    return format(value.normalize(), "f")
+    # Not `normalize()`: it rounds to the 28 digits of the default context.
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _nullable(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.commit import Commit
+from headrace.datasets.media_reading import MediaValues
 from headrace.datasets.reading import CommitReader, Ordinals
 from headrace.datasets.selection import Selection, SplitStep, select_rows
 from headrace.datasets.state import CommitRecord
@@ -135,7 +137,7 @@ class Snapshot:
     def statistics_of(self, rows: np.ndarray) -> Any:
         """Statistics over some rows by number, [num_rows]."""
         accumulator = StatisticsAccumulator(self.schema, label_column=self._label_column())
-        accumulator.add(self._gather(rows, [*self.schema.names, "_digest"], verify=True, narrow=True))
+        accumulator.add(self._gather(rows, [*self.schema.names, "_digest"], narrow=True))
         return accumulator.finish()
 
     def __len__(self) -> int:
@@ -162,7 +164,7 @@ class Snapshot:
         Raises:
             IndexError: A number is outside -num_rows … num_rows - 1.
         """
-        return self._gather(self._row_numbers(row_idxs), self._names(columns), verify=True)
+        return self._gather(self._row_numbers(row_idxs), self._names(columns))
 
     def take_narrow(self, row_idxs: Sequence[int] | np.ndarray, *, columns: Sequence[str] | None = None) -> pa.Table:
         """Like `take`, but media columns are structs (size, format, width, height, duration, digest) without bytes.
@@ -170,7 +172,7 @@ class Snapshot:
         Raises:
             IndexError: A number is outside -num_rows … num_rows - 1.
         """
-        return self._gather(self._row_numbers(row_idxs), self._names(columns), verify=True, narrow=True)
+        return self._gather(self._row_numbers(row_idxs), self._names(columns), narrow=True)
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows as one table; media columns hold bytes, so choose columns when the media is large."""
@@ -192,16 +194,35 @@ class Snapshot:
     def scan(
         self, batch_size: int = 1024, *, columns: Sequence[str] | None = None, verify: bool = True
     ) -> Iterator[pa.RecordBatch]:
-        """All rows in snapshot order, at most `batch_size` a batch; only one batch is in memory.
+        """All rows in snapshot order, at most `batch_size` a batch; at most two batches are in memory.
 
-        `verify=False` skips the checksums of media bytes; it exists to measure what they cost.
+        Media bytes are verified beside the reading of the next batch, and a batch comes only after that.
+        `verify=False` skips it; it exists to measure what it costs.
+
+        Raises:
+            DataCorrupted: Bytes differ from what was written.
         """
         if batch_size < 1:
             raise InvalidInput(f"batch_size is {batch_size}: expected a whole number from 1")
         names = self._names(columns)
-        for start in range(0, self.num_rows, batch_size):
-            rows = np.arange(start, min(start + batch_size, self.num_rows))
-            yield from self._gather(rows, names, verify=verify).combine_chunks().to_batches()
+        starts = range(0, self.num_rows, batch_size)
+        rows = (np.arange(start, min(start + batch_size, self.num_rows)) for start in starts)
+        if not verify:
+            for numbers in rows:
+                yield from _one_batch(self._gather(numbers, names, unverified=[]))
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="headrace-verify") as pool:
+            pending: tuple[pa.Table, Future[None]] | None = None
+            for numbers in rows:
+                media: list[MediaValues] = []
+                table = self._gather(numbers, names, unverified=media)
+                if pending is not None:
+                    pending[1].result()
+                    yield from _one_batch(pending[0])
+                pending = table, pool.submit(_verify, media)
+            if pending is not None:
+                pending[1].result()
+                yield from _one_batch(pending[0])
 
     def query(self, sql: str) -> pa.Table:
         """The result of one SELECT over the table `snapshot`, in DuckDB's dialect.
@@ -222,10 +243,10 @@ class Snapshot:
         num_batches = 0
         for start in range(0, self.num_rows, _NARROW_ROWS):
             rows = np.arange(start, min(start + _NARROW_ROWS, self.num_rows))
-            yield self._gather(rows, names, verify=True, narrow=True)
+            yield self._gather(rows, names, narrow=True)
             num_batches += 1
         if not num_batches:
-            yield self._gather(np.zeros(0, dtype=np.int64), names, verify=True, narrow=True)
+            yield self._gather(np.zeros(0, dtype=np.int64), names, narrow=True)
 
     # -- what can be made of it ------------------------------------------------------------------------------------
 
@@ -251,6 +272,12 @@ class Snapshot:
         for column in (stratify, group):
             if column is not None:
                 self._check_column(column)
+                if column in ("_id", "_commit"):
+                    raise InvalidInput(
+                        f"a split is not made by {column!r}: it depends on where a row was committed; expected a "
+                        "column of the dataset, or '_digest' to keep equal rows together",
+                        column=column,
+                    )
         texts = tuple((name, format(Decimal(repr(float(fraction))), "f")) for name, fraction in fractions.items())
         sides = {}
         for name in fractions:
@@ -314,7 +341,10 @@ class Snapshot:
 
     def _row_numbers(self, row_idxs: Sequence[int] | np.ndarray) -> np.ndarray:
         """Checked row numbers from 0, [num_wanted]."""
-        asked = np.asarray(row_idxs, dtype=np.int64).reshape(-1)  # [num_wanted]
+        numbers = np.asarray(row_idxs)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise TypeError(f"rows are taken by whole numbers, not by {numbers.dtype} values such as {row_idxs[0]!r}")
+        asked = numbers.astype(np.int64).reshape(-1)  # [num_wanted]
         num_rows = self.num_rows
         wanted = np.where(asked < 0, asked + num_rows, asked)
         outside = np.flatnonzero((wanted < 0) | (wanted >= num_rows))
@@ -391,8 +421,18 @@ class Snapshot:
             [pa.field(name, system[name]) if name in system else self._selection.schema.field(name) for name in names]
         )
 
-    def _gather(self, rows: np.ndarray, names: Sequence[str], *, verify: bool, narrow: bool = False) -> pa.Table:
-        """Rows by number, [num_rows] in any order, as a table with one chunk a column."""
+    def _gather(
+        self,
+        rows: np.ndarray,
+        names: Sequence[str],
+        *,
+        narrow: bool = False,
+        unverified: list[MediaValues] | None = None,
+    ) -> pa.Table:
+        """Rows by number, [num_rows] in any order, as a table with one chunk a column.
+
+        With `unverified` the caller verifies the media that is appended to it before anybody sees the table.
+        """
         kept, starts = self._addresses()
         commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
         used = np.unique(commit_idx)
@@ -420,7 +460,10 @@ class Snapshot:
         for name in names:
             field = self._field(name, narrow=narrow)
             if name not in SYSTEM_COLUMNS and not narrow and media_kind(schema.field(name)) is not None:
-                columns.append(self._media(name, runs, order=order, verify=verify))
+                values = self._media(name, runs, order=order, defer_checks=unverified is not None)
+                if unverified is not None:
+                    unverified.append(values)
+                columns.append(values.array)
             else:
                 pieces = [self._piece(name, field.type, record, table) for record, _, table in runs]
                 values = (
@@ -457,8 +500,8 @@ class Snapshot:
         runs: Sequence[tuple[CommitRecord, CommitReader, pa.Table]],
         *,
         order: np.ndarray | None,
-        verify: bool,
-    ) -> pa.Array:
+        defer_checks: bool,
+    ) -> MediaValues:
         locators = [
             _single_chunk(table.column(name), LOCATOR_TYPE)
             if name in table.column_names
@@ -466,7 +509,7 @@ class Snapshot:
             for _, _, table in runs
         ]
         manifests = [reader.manifest for _, reader, _ in runs]
-        return self._dataset.reader.media(locators, manifests, order=order, verify=verify)
+        return self._dataset.reader.media.read(locators, manifests, order=order, defer_checks=defer_checks)
 
 
 def _single_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
@@ -475,3 +518,12 @@ def _single_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     if column.num_chunks == 0:
         return pa.array([], kind)
     return pa.concat_arrays(column.chunks)
+
+
+def _one_batch(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    yield from table.combine_chunks().to_batches()
+
+
+def _verify(media: Sequence[MediaValues]) -> None:
+    for values in media:
+        values.verify()

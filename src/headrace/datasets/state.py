@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -51,6 +51,10 @@ class LakeState:
                 self.by_name[record.name] = record
             case _:
                 raise _unknown(entry)
+
+    def copy(self) -> LakeState:
+        """A state that later entries do not change."""
+        return LakeState(dict(self.by_id), dict(self.by_name))
 
     @property
     def next_id(self) -> str:
@@ -128,6 +132,17 @@ class DatasetState:
         if self._schema is None:
             return pa.schema([]) if self.declared is None else self.declared
         return self._schema
+
+    def copy(self) -> DatasetState:
+        """A state that later entries do not change."""
+        return replace(
+            self,
+            commits=list(self.commits),
+            snapshots=dict(self.snapshots),
+            version_hashes=dict(self.version_hashes),
+            aliases=dict(self.aliases),
+            runs=list(self.runs),
+        )
 
     def apply(self, entry: LogEntry) -> None:
         """Take in one entry of the dataset's log."""

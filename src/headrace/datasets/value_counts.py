@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from blake3 import blake3
 from numpy.typing import NDArray
 
-__all__ = ["HashCounts", "NumberCounts", "TextCounts", "TEXT_LIMIT"]
+__all__ = ["HashCounts", "Histogram", "NumberCounts", "QUANTILES", "TEXT_LIMIT", "TextCounts", "shorten"]
 
 Counts = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -316,8 +316,8 @@ class TextCounts:
         self._hashes.add(hashes, counts)
         if self._top:
             known = np.fromiter(self._top, dtype=np.uint64, count=len(self._top))
-            for idx in np.flatnonzero(np.isin(hashes, known)):
-                totals[idx] = self._top[int(hashes[idx])][0] + counts[idx]
+            for seen in np.flatnonzero(np.isin(hashes, known)):
+                totals[seen] = self._top[int(hashes[seen])][0] + counts[seen]
         for idx in _most_frequent(values, totals, self._num_top):
             self._top[int(hashes[idx])] = (int(totals[idx]), shorten(values[idx].as_py()))
         if len(self._top) > self._num_top:

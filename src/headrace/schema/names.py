@@ -18,12 +18,12 @@ def check_dataset_name(name: str) -> str:
     Raises:
         InvalidInput: It starts with a digit, is longer than 100 characters or holds other characters.
     """
-    return _check(name, "dataset name")
+    return _check(name, "a dataset name")
 
 
 def check_alias_name(name: str) -> str:
     """The name itself if a snapshot may be called so; the same rules as for datasets."""
-    return _check(name, "alias")
+    return _check(name, "an alias")
 
 
 def check_column_name(name: str) -> str:
@@ -58,7 +58,6 @@ def near_miss(name: str, known: list[str]) -> str:
 def _check(name: str, what: str) -> str:
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise InvalidInput(
-            f"{name!r} cannot be a {what}: expected a letter or '_' first, then up to 99 letters, digits, "
-            "'_', '.' or '-'"
+            f"{name!r} cannot be {what}: expected a letter or '_' first, then up to 99 letters, digits, '_', '.' or '-'"
         )
     return name

@@ -31,10 +31,12 @@ def normalise_tags(tags: TagsLike | None) -> tuple[Tag, ...]:
     """Sorted, distinct pairs. One key may have several values.
 
     Raises:
-        InvalidInput: A key or value that is no text, empty, too long or holds control characters.
+        InvalidInput: An empty key, or a key or value that is no text, too long or holds control characters.
     """
     if tags is None:
         return ()
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise InvalidInput(f"tags={tags!r}: expected a mapping of key to value, or (key, value) pairs")
     pairs = tags.items() if isinstance(tags, Mapping) else tags
     found: set[Tag] = set()
     for pair in pairs:

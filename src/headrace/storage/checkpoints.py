@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from headrace.errors import HeadraceError
-from headrace.storage.canonical import canonical_json, read_json
+from headrace.errors import DataCorrupted, HeadraceError
 from headrace.storage.digests import digest_hex, require_digest
+from headrace.storage.sealed import read_sealed, seal
 from headrace.storage.store import ObjectStore
 
 __all__ = ["INTERVAL", "Checkpoint", "Checkpoints", "Segment"]
@@ -91,7 +91,7 @@ class Checkpoints:
             "digest": digest,
             "segments": [{"first": item.first, "last": item.last, "digest": item.digest} for item in segments],
         }
-        self._store.put_new(f"{self._base}checkpoints/{_LAST - number:010d}.json", canonical_json(document))
+        self._store.put_new(f"{self._base}checkpoints/{_LAST - number:010d}.json", seal(document))
 
     def _collect(
         self, first: int, last: int, known: list[Segment], read_entry: Callable[[int], bytes]
@@ -113,9 +113,16 @@ class Checkpoints:
         yield from data.splitlines()
 
     def _read(self, key: str) -> Checkpoint:
-        document = read_json(self._store.get(key), name=f"{self._store.uri}/{key}")
-        segments = tuple(Segment(item["first"], item["last"], item["digest"]) for item in document["segments"])
-        return Checkpoint(document["number"], document["digest"], segments, key)
+        name = f"{self._store.uri}/{key}"
+        document = read_sealed(self._store.get(key), name=name)
+        try:
+            segments = tuple(Segment(item["first"], item["last"], item["digest"]) for item in document["segments"])
+            return Checkpoint(document["number"], document["digest"], segments, key)
+        except (KeyError, TypeError) as error:
+            raise DataCorrupted(
+                f"{name} is no checkpoint ({error!r}); delete the folder '{self._base}checkpoints', it is rebuilt from "
+                "the log"
+            ) from error
 
     def _segment_key(self, segment: Segment) -> str:
         return f"{self._base}checkpoints/segments/{segment.digest}.jsonl"

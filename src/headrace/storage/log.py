@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
-from headrace.errors import DataCorrupted, NotFound, Unavailable
-from headrace.storage.canonical import JsonValue, canonical_json, read_json
+from headrace.errors import DataCorrupted, HeadraceError, NotFound, Unavailable
+from headrace.storage.canonical import JsonValue, read_json
 from headrace.storage.checkpoints import Checkpoints
 from headrace.storage.digests import digest_hex
+from headrace.storage.sealed import read_sealed, seal
 from headrace.storage.store import ObjectStore
 from headrace.units import format_timestamp, parse_timestamp
 
@@ -59,6 +60,10 @@ class LogState(Protocol):
 
     def apply(self, entry: LogEntry) -> None: ...
 
+    def copy(self) -> Self:
+        """A state that later entries do not change."""
+        ...
+
 
 S = TypeVar("S", bound=LogState)
 
@@ -82,6 +87,7 @@ class EntryLog(Generic[S]):
         self._store = store
         self._base = base
         self._state = state
+        self._published: S | None = None  # copy for readers, made anew when an entry was applied since
         self._actor = actor
         self._clock = clock
         self._checkpoints = Checkpoints(store, base)
@@ -102,13 +108,14 @@ class EntryLog(Generic[S]):
         return self._digest
 
     def refresh(self) -> S:
-        """The state after the newest entry of the store."""
+        """The state after the newest entry of the store; what is returned never changes."""
         with self._lock:
             if not self._is_open:
                 checkpoint = self._checkpoints.newest()
                 if checkpoint is not None:
-                    for data in self._checkpoints.entries(checkpoint):
-                        self._apply(self._parse(data, self._number + 1))
+                    for number, data in enumerate(self._checkpoints.entries(checkpoint), 1):
+                        if number > self._number:  # an earlier call may have failed half way
+                            self._apply(self._parse(data, number, is_verified=True))
                     if self._digest != checkpoint.digest:
                         raise DataCorrupted(
                             f"{self._store.uri}/{checkpoint.key} does not belong to this log: entry "
@@ -117,7 +124,9 @@ class EntryLog(Generic[S]):
                         )
                 self._is_open = True
             self._read_tail()
-            return self._state
+            if self._published is None:
+                self._published = self._state.copy()
+            return self._published
 
     def append(self, operation: str, plan: Callable[[S], Mapping[str, JsonValue] | None]) -> LogEntry | None:
         """Claim the next number durably and return the entry; None if `plan` found nothing to do.
@@ -140,7 +149,7 @@ class EntryLog(Generic[S]):
                     # A retry inside the store's client may have met our own first try: only the bytes tell.
                     created = self._store.get(self.key(number)) == data
                 if created:
-                    entry = self._parse(data, number)
+                    entry = self._parse(data, number, is_verified=True)
                     self._apply(entry)
                     self._checkpoints.write_if_due(number, entry.digest, self._read_bytes)
                     return entry
@@ -157,9 +166,8 @@ class EntryLog(Generic[S]):
         if after:
             previous = digest_hex(self._read_bytes(after))
         while True:
-            try:
-                data = self._read_bytes(number)
-            except NotFound:
+            data = self._try_read(number) or self._read_before_gap(number)
+            if data is None:
                 return
             entry = self._parse(data, number)
             self._check_chain(entry, previous)
@@ -200,9 +208,23 @@ class EntryLog(Generic[S]):
         except NotFound:
             return None
 
+    def _read_before_gap(self, number: int) -> bytes | None:
+        """The entry of that number if there are later ones, else None: the log ends here."""
+        later = next(self._store.list(f"{self._base}log/", start_after=self.key(number)), None)
+        if later is None:
+            return None
+        data = self._try_read(number)  # it may have been written between the two looks
+        if data is None:
+            raise DataCorrupted(
+                f"{self._store.uri}/{self.key(number)} is missing, but later entries are there, such as {later.key}; "
+                "restore it from a copy of the lake"
+            )
+        return data
+
     def _serialise(self, operation: str, body: Mapping[str, JsonValue]) -> bytes:
         moment = max(self._clock(), self._time + 1)
-        data = canonical_json(
+        # The next entry holds this one's digest; until there is one, the seal alone shows bit rot.
+        data = seal(
             {
                 "format": FORMAT,
                 "number": self._number + 1,
@@ -218,9 +240,9 @@ class EntryLog(Generic[S]):
             raise ValueError(f"log entry of {len(data)} bytes")
         return data
 
-    def _parse(self, data: bytes, number: int) -> LogEntry:
+    def _parse(self, data: bytes, number: int, *, is_verified: bool = False) -> LogEntry:
         name = f"{self._store.uri}/{self.key(number)}"
-        document = read_json(data, name=name)
+        document = read_json(data, name=name) if is_verified else read_sealed(data, name=name)
         try:
             if document["format"] > FORMAT:
                 raise Unavailable(
@@ -237,7 +259,7 @@ class EntryLog(Generic[S]):
                 body=document["body"],
                 digest=digest_hex(data),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataCorrupted(f"{name} is no log entry ({error!r}); restore it from a copy of the lake") from error
         if entry.number != number:
             raise DataCorrupted(f"{name} holds entry {entry.number}; the object was swapped or copied to a wrong place")
@@ -255,7 +277,16 @@ class EntryLog(Generic[S]):
 
     def _apply(self, entry: LogEntry) -> None:
         self._check_chain(entry, self._digest)
-        self._state.apply(entry)
+        self._published = None
+        try:
+            self._state.apply(entry)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, HeadraceError):
+                raise
+            raise DataCorrupted(
+                f"{self._store.uri}/{self.key(entry.number)} holds no {entry.operation!r} as this version writes it "
+                f"({error!r}); restore it from a copy of the lake"
+            ) from error
         self._number = entry.number
         self._digest = entry.digest
         self._time = entry.time

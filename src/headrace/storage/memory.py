@@ -78,6 +78,10 @@ class MemoryStore:
             found.append(data[start:end])
         return found
 
+    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+        for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
+            target[:] = data
+
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         check_new_key(key)
         content = bytes(data)

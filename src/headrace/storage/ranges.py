@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headrace.errors import InvalidInput
 from headrace.storage.store import Range
 
-__all__ = ["FetchPlan", "Piece", "check_range", "coalesce"]
+__all__ = ["FetchPlan", "Piece", "check_range", "coalesce", "neighbouring"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,21 @@ def check_range(wanted: Range) -> None:
     start, end = wanted
     if start < 0 or end < start:
         raise InvalidInput(f"byte range [{start}, {end}) is not a range; expected 0 <= start <= end")
+
+
+def neighbouring(ranges: Sequence[Range], *, gap_bytes: int, max_ranges: int) -> Iterator[tuple[int, int]]:
+    """Runs [first, last) of ranges that follow each other in the object with at most `gap_bytes` between them.
+
+    The runs cover all ranges in the order given; ranges that overlap or go backwards start a new run.
+    """
+    first = 0
+    for idx in range(1, len(ranges)):
+        gap = ranges[idx][0] - ranges[idx - 1][1]
+        if gap < 0 or gap > gap_bytes or idx - first >= max_ranges:
+            yield first, idx
+            first = idx
+    if ranges:
+        yield first, len(ranges)
 
 
 def coalesce(ranges: Sequence[Range], *, gap_bytes: int, max_bytes: int) -> FetchPlan:

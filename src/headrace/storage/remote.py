@@ -112,6 +112,10 @@ class RemoteStore:
             for piece in plan.pieces
         ]
 
+    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+        for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
+            target[:] = data
+
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         check_new_key(key)
         self._refuse_read_only(key)

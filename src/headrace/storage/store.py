@@ -55,6 +55,13 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+        """Like `get_ranges`, each range written into its target, which saves a copy of large values.
+
+        Targets are writable, one byte an item, and as long as their range.
+        """
+        ...
+
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         """Create the object durably unless the key is taken; True if this call created it.
 

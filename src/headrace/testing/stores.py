@@ -53,6 +53,18 @@ class ObjectStoreConformance:
         assert list(store.list("log/")) == []
         assert store.stat("a") is None
 
+    def test_read_into_fills_each_target(self, store: ObjectStore) -> None:
+        store.put("objects/ab/into.bin", bytes(range(100)))
+        target = bytearray(b"." * 30)
+        view = memoryview(target)
+        store.read_into("objects/ab/into.bin", [(90, 100), (0, 5), (7, 7)], [view[:10], view[20:25], view[29:29]])
+        assert bytes(target) == bytes(range(90, 100)) + b"." * 10 + bytes(range(5)) + b"." * 5
+
+    def test_read_into_past_the_end_is_corruption(self, store: ObjectStore) -> None:
+        store.put("objects/ab/short.bin", b"12345")
+        with pytest.raises(DataCorrupted, match=r"short\.bin"):
+            store.read_into("objects/ab/short.bin", [(3, 9)], [memoryview(bytearray(6))])
+
     def test_put_new_returns_true_once(self, store: ObjectStore) -> None:
         assert store.put_new("log/0000000001.json", b"first") is True
         assert store.put_new("log/0000000001.json", b"second") is False

@@ -10,9 +10,24 @@ from collections.abc import Sequence
 
 import pytest
 
-HEAVY = set(
-    "PIL blake3 duckdb grpc numpy obstore orjson pandas polars pyarrow pydantic rich simplejpeg sklearn torch xxhash".split()
-)
+HEAVY = {
+    "PIL",
+    "blake3",
+    "duckdb",
+    "grpc",
+    "numpy",
+    "obstore",
+    "orjson",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "simplejpeg",
+    "sklearn",
+    "torch",
+    "xxhash",
+}
 
 FOR_HELP = {
     "headrace",

@@ -42,7 +42,9 @@ def narrow_rows(num_rows: int = 10) -> pa.Table:
                 "label": "cat" if idx % 2 else None,
                 "n": idx,
                 "half": np.float16(idx / 2),
-                "image": None if idx % 5 == 0 else {"size": 1, "format": "jpeg", "width": idx * 50, "digest": b"0" * 32},
+                "image": None
+                if idx % 5 == 0
+                else {"size": 1, "format": "jpeg", "width": idx * 50, "digest": b"0" * 32},
                 "time": None,
                 "document": '{"a": "x"}',
                 "vector": [1.0, 2.0],

@@ -42,7 +42,8 @@ def rows(sql: str, **tables: pa.Table) -> list[dict[str, object]]:
          [{"a": 8, "r": 1}, {"a": 9, "r": 1}]),
         ("SELECT * EXCLUDE (l, b) FROM snapshot ORDER BY ALL LIMIT 1", [{"a": 0}]),
         ("SELECT COLUMNS('^a$') FROM snapshot WHERE a = 3", [{"a": 3}]),
-        ("SELECT * FROM (SELECT a, b FROM snapshot WHERE a < 2) PIVOT (sum(a) FOR b IN ('x', 'y'))", [{"x": 0, "y": 1}]),
+        ("SELECT * FROM (SELECT a, b FROM snapshot WHERE a < 2) PIVOT (sum(a) FOR b IN ('x', 'y'))",
+         [{"x": 0, "y": 1}]),
         ("SELECT random() < 2 AS r, now() IS NOT NULL AS n", [{"r": True, "n": True}]),
     ],
 )  # fmt: skip
@@ -55,8 +56,14 @@ def test_query_joins_several_tables() -> None:
     assert rows(sql, snapshot=TABLE, other=OTHER) == [{"name": "one"}, {"name": "two"}]
 
 
-@pytest.mark.parametrize("sql", ["SELECT sum(a) AS s FROM t", "WITH x AS (FROM t) SELECT sum(x.a) AS s FROM x JOIN x y USING (a)",
-                                 "SELECT sum(t.a) AS s FROM t JOIN t AS u USING (a)"])  # fmt: skip
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT sum(a) AS s FROM t",
+        "WITH x AS (FROM t) SELECT sum(x.a) AS s FROM x JOIN x y USING (a)",
+        "SELECT sum(t.a) AS s FROM t JOIN t AS u USING (a)",
+    ],
+)
 def test_query_reads_a_reader_whole(sql: str) -> None:
     """A reader can be read once; a query that names it twice still sees all rows."""
     reader = pa.RecordBatchReader.from_batches(TABLE.schema, TABLE.to_batches(max_chunksize=3))
@@ -133,7 +140,7 @@ def test_query_does_not_see_python_variables() -> None:
 ATTACKS = [
     # files
     "SELECT * FROM '{canary}'",
-    "SELECT * FROM \"{canary}\"",
+    'SELECT * FROM "{canary}"',
     "FROM '{folder}/*.csv'",
     "SELECT * FROM read_csv('{canary}')",
     "SELECT * FROM read_csv_auto('{canary}')",

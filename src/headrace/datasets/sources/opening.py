@@ -171,10 +171,14 @@ class _Opening:
         if location is None:
             return self._open_uri(text)
         path = location
-        if not os.path.lexists(path):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
             if glob.has_magic(path):
                 return self._open_list(_matches(path), pattern=text)
-            raise _missing(path)
+            raise _missing(path) from None
+        except OSError as error:
+            raise local_error(error, path) from error
         if os.path.isdir(path):
             return open_folder(path, name=path, limits=self._limits)
         return self._open_file(LocalContainer(path), path)
@@ -333,7 +337,7 @@ def _local_path(text: str) -> str | None:
 def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise _missing(path) from None
     except OSError as error:
         raise local_error(error, path) from error

@@ -112,7 +112,7 @@ def test_folder_of_tables_is_read_file_by_file(tmp_path: Path) -> None:
     result = ingest_rows(TYPE, open_source(tmp_path, csv_has_header=False), on_invalid="skip")
     assert result.members == ["a.csv", "sub/b.csv"]
     (tmp_path / "c.bin").write_bytes(b"x")
-    with pytest.raises(InvalidInput, match="c.bin: TEXT_INTENT is read from tables"):
+    with pytest.raises(InvalidInput, match=r"c\.bin: TEXT_INTENT is read from tables"):
         ingest_rows(TYPE, open_source(tmp_path, csv_has_header=False))
 
 
@@ -148,7 +148,7 @@ def test_view_can_be_read_back(samples: list[tuple[str, list[str]]]) -> None:
 def test_view_of_16_000_rows_takes_a_fraction_of_a_second() -> None:
     """Seven times slower than measured still passes; a quadratic step would not."""
     table = rows(*((f"utterance number {idx}", [f"label {idx % 151}"]) for idx in range(16_000)))
-    started = time.perf_counter()
+    started = time.process_time()
     files = view(table)
-    assert time.perf_counter() - started < 0.15
+    assert time.process_time() - started < 0.15
     assert files["labels.csv"].count(b"\n") == 151

@@ -1,0 +1,361 @@
+"""The log: numbered, chained, claimed once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from headrace.errors import Conflict, DataCorrupted, Unavailable
+from headrace.storage.canonical import read_json
+from headrace.storage.digests import digest_hex
+from headrace.storage.log import EntryLog, LogEntry
+from headrace.storage.memory import MemoryStore
+from headrace.storage.sealed import seal
+from tests.scripted_store import ScriptedStore
+
+_BASE = "datasets/a/"
+
+
+@dataclass
+class Values:
+    """Sums up to the values that were appended."""
+
+    values: list[Any] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
+
+    def apply(self, entry: LogEntry) -> None:
+        self.values.append(entry.body["value"])
+        self.entries.append(entry)
+
+    def copy(self) -> Values:
+        return Values(list(self.values), list(self.entries))
+
+
+def _log(store: MemoryStore, *, clock: Callable[[], int] | None = None, actor: str = "me@here") -> EntryLog[Values]:
+    ticks = itertools.count(1_700_000_000_000_000, 1000)
+    return EntryLog(store, _BASE, state=Values(), actor=actor, clock=clock or (lambda: next(ticks)))
+
+
+def _add(log: EntryLog[Values], value: Any) -> LogEntry:
+    entry = log.append("add", lambda _: {"value": value})
+    assert entry is not None
+    return entry
+
+
+def _key(number: int) -> str:
+    return f"{_BASE}log/{number:010d}.json"
+
+
+def _corrupt(store: ScriptedStore, number: int, /, **changes: Any) -> None:
+    """Tamper with an entry and seal it again, as somebody would who knows the format."""
+    document = read_json(store.get(_key(number)), name="x")
+    del document["check"]
+    store.replace(_key(number), seal({**document, **changes}))
+
+
+def test_appended_entries_are_dense_chained_and_in_time_order() -> None:
+    store = ScriptedStore()
+    log = _log(store)
+    assert log.refresh().values == []
+    assert (log.number, log.digest) == (0, None)
+    for value in range(5):
+        _add(log, value)
+    stored = [store.get(_key(number)) for number in range(1, 6)]
+    documents = [read_json(data, name="x") for data in stored]
+    assert [document["number"] for document in documents] == [1, 2, 3, 4, 5]
+    assert [document["previous"] for document in documents] == [None, *map(digest_hex, stored[:-1])]
+    assert len({document["transaction"] for document in documents}) == 5
+    times = [document["time"] for document in documents]
+    assert times == sorted(set(times))
+    assert {document["actor"] for document in documents} == {"me@here"}
+    assert (log.number, log.digest) == (5, digest_hex(stored[-1]))
+    assert [entry.body["value"] for entry in log.entries()] == [0, 1, 2, 3, 4]
+    assert [entry.body["value"] for entry in log.entries(after=3)] == [3, 4]
+    assert list(log.entries(after=5)) == []
+    assert log.refresh().entries[2].created_at == times[2]
+
+
+def test_clock_that_goes_backwards_keeps_times_growing() -> None:
+    store = ScriptedStore()
+    readings = iter([5_000_000, 4_000_000, 4_000_000, 9_000_000])
+    log = _log(store, clock=lambda: next(readings))
+    for value in range(4):
+        _add(log, value)
+    assert [entry.time for entry in log.refresh().entries] == [5_000_000, 5_000_001, 5_000_002, 9_000_000]
+    late = _log(store, clock=lambda: 0)
+    assert _add(late, 4).time == 9_000_001
+
+
+def test_plan_without_work_writes_nothing() -> None:
+    store = ScriptedStore()
+    log = _log(store)
+    assert log.append("add", lambda _: None) is None
+    assert store.contents() == {}
+
+
+def test_plan_that_refuses_writes_nothing() -> None:
+    store = ScriptedStore()
+    log = _log(store)
+
+    def refuse(_: Values) -> dict[str, int]:
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        log.append("add", refuse)
+    assert store.contents() == {}
+    assert _add(log, 1).number == 1
+
+
+def test_lost_race_is_rebuilt_on_top_of_the_winner() -> None:
+    store = ScriptedStore()
+    loser, winner = _log(store), _log(store, actor="rival")
+    seen: list[list[int]] = []
+
+    def plan(state: Values) -> dict[str, int]:
+        seen.append(list(state.values))
+        if len(seen) <= 2:
+            _add(winner, 100 + len(seen))
+        return {"value": len(state.values)}
+
+    entry = loser.append("add", plan)
+    assert entry is not None
+    assert entry.number == 3
+    assert seen == [[], [101], [101, 102]]
+    assert loser.refresh().values == winner.refresh().values == [101, 102, 2]
+    assert [item.actor for item in loser.entries()] == ["rival", "rival", "me@here"]
+
+
+def test_two_logs_in_turn_see_each_other() -> None:
+    store = ScriptedStore()
+    logs = [_log(store), _log(store)]
+    for number in range(12):
+        assert _add(logs[number % 2], number).number == number + 1
+    assert logs[0].refresh().values == logs[1].refresh().values == list(range(12))
+
+
+def test_put_that_says_taken_although_it_wrote_counts_as_written() -> None:
+    """A retry inside a store's client meets its own first try."""
+    store = ScriptedStore()
+    store.after_put_new = lambda key, created: False
+    log = _log(store)
+    plans = itertools.count()
+    entry = log.append("add", lambda _: {"value": next(plans)})
+    assert entry is not None
+    assert (entry.number, next(plans)) == (1, 1)
+    assert _log(store).refresh().values == [0]
+
+
+def test_unknown_outcome_after_writing_is_told_and_found_again() -> None:
+    store = ScriptedStore()
+
+    def time_out(key: str, created: bool) -> bool:
+        raise Unavailable("no answer")
+
+    log = _log(store)
+    store.after_put_new = time_out
+    with pytest.raises(Unavailable):
+        _add(log, "ambiguous")
+    store.after_put_new = lambda key, created: created
+    assert log.refresh().values == ["ambiguous"]
+    assert _add(log, "next").number == 2
+    assert [entry.body["value"] for entry in log.entries()] == ["ambiguous", "next"]
+
+
+def test_no_answer_before_writing_leaves_the_number_free() -> None:
+    store = ScriptedStore()
+
+    def fail(key: str) -> None:
+        raise Unavailable("no answer")
+
+    log = _log(store)
+    store.before_put_new = fail
+    with pytest.raises(Unavailable):
+        _add(log, "lost")
+    store.before_put_new = lambda key: None
+    assert _add(log, "next").number == 1
+    assert log.refresh().values == ["next"]
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+@pytest.mark.parametrize("num_entries", [0, 1, 2, 3, 9, 10, 11, 63, 64, 65, 130])
+def test_opening_finds_every_entry(num_entries: int, *, is_local: bool) -> None:
+    store = ScriptedStore(is_local=is_local)
+    log = _log(store)
+    for value in range(num_entries):
+        _add(log, value)
+    opened = _log(ScriptedStore(store.uri, is_local=is_local))
+    assert opened.refresh().values == list(range(num_entries))
+    assert (opened.number, opened.digest) == (log.number, log.digest)
+
+
+def test_long_log_opens_from_its_checkpoint_alone() -> None:
+    store = ScriptedStore()
+    log = _log(store)
+    for value in range(130):
+        _add(log, value)
+    store.calls.clear()
+    assert _log(store).refresh().entries == log.refresh().entries
+    assert store.calls["get"] <= 9  # checkpoint, two segments, two entries and the free number, once more for each log
+    for key in list(store.contents()):
+        if "checkpoints/" in key:
+            store.delete(key)
+    assert _log(store).refresh().entries == log.refresh().entries
+
+
+def test_checkpoint_that_cannot_be_written_does_not_fail_the_append() -> None:
+    store = ScriptedStore()
+
+    def fail(key: str) -> None:
+        raise Unavailable("full")
+
+    store.before_put = fail
+    log = _log(store)
+    for value in range(65):
+        _add(log, value)
+    assert not any("checkpoints/" in key for key in store.contents())
+    assert _log(store).refresh().values == list(range(65))
+
+
+def _checkpointed(num_entries: int = 70) -> ScriptedStore:
+    store = ScriptedStore()
+    log = _log(store)
+    for value in range(num_entries):
+        _add(log, value)
+    return store
+
+
+def test_corrupted_segment_is_named_and_deleting_checkpoints_heals() -> None:
+    store = _checkpointed(140)
+    segments = [key for key in store.contents() if "segments/" in key]
+    store.flip_bit(segments[-1], 12_345)
+    log = _log(store)
+    for _ in range(2):
+        with pytest.raises(DataCorrupted, match=segments[-1]):
+            log.refresh()
+    for key in list(store.contents()):
+        if "checkpoints/" in key:
+            store.delete(key)
+    assert log.refresh().values == list(range(140))
+
+
+def test_corrupted_checkpoint_is_named() -> None:
+    store = _checkpointed()
+    (checkpoint,) = [key for key in store.contents() if "checkpoints/" in key and "segments/" not in key]
+    store.flip_bit(checkpoint, 300)
+    with pytest.raises(DataCorrupted, match=checkpoint):
+        _log(store).refresh()
+
+
+def test_checkpoint_of_another_log_is_refused() -> None:
+    store, other = _checkpointed(), _checkpointed()
+    for key, data in other.contents().items():
+        if "checkpoints/" in key:
+            store.delete(key)
+            store.replace(key, data)
+    for key in list(store.contents()):
+        if "checkpoints/" in key and key not in other.contents():
+            store.delete(key)
+    with pytest.raises(DataCorrupted, match="does not continue entry 64"):
+        _log(store).refresh()
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_flipped_bit_in_an_entry_is_found_and_named(number: int) -> None:
+    store = _checkpointed(5)
+    store.flip_bit(_key(number), 777)
+    with pytest.raises(DataCorrupted, match=_key(number)):
+        _log(store).refresh()
+    with pytest.raises(DataCorrupted, match=_key(number)):
+        list(_log(store).entries())
+
+
+def test_tampered_entry_breaks_the_chain_after_it() -> None:
+    store = _checkpointed(5)
+    _corrupt(store, 3, body={"value": "forged"})
+    with pytest.raises(DataCorrupted, match=f"{_key(4)} does not continue entry 3"):
+        _log(store).refresh()
+    with pytest.raises(DataCorrupted, match=f"{_key(4)} does not continue entry 3"):
+        list(_log(store).entries())
+
+
+def test_tampered_entry_below_a_checkpoint_is_found_by_the_full_replay() -> None:
+    store = _checkpointed(70)
+    _corrupt(store, 3, body={"value": "forged"})
+    log = _log(store)
+    assert log.refresh().values == list(range(70))
+    with pytest.raises(DataCorrupted, match=f"{_key(4)} does not continue"):
+        list(log.entries())
+
+
+def test_swapped_entries_are_found() -> None:
+    store = _checkpointed(5)
+    second, third = store.get(_key(2)), store.get(_key(3))
+    store.replace(_key(2), third)
+    store.replace(_key(3), second)
+    with pytest.raises(DataCorrupted, match=f"{_key(2)} holds entry 3"):
+        _log(store).refresh()
+
+
+def test_missing_entry_before_later_ones_is_found_by_the_full_replay() -> None:
+    store = _checkpointed(5)
+    store.delete(_key(3))
+    with pytest.raises(DataCorrupted, match=rf"{_key(3)} is missing, but later entries are there"):
+        list(_log(store).entries())
+
+
+def test_entry_of_a_newer_format_asks_for_an_update() -> None:
+    store = _checkpointed(2)
+    _corrupt(store, 2, format=9)
+    with pytest.raises(Unavailable, match=r"format 9.*update"):
+        _log(store).refresh()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"time": "soon"}, {"time": 5}, {"format": "one"}, {"body": {}}, {"body": None}, {"number": "2"}]
+)
+def test_entry_of_another_shape_is_corrupted(changes: dict[str, Any]) -> None:
+    store = _checkpointed(2)
+    _corrupt(store, 2, **changes)
+    with pytest.raises(DataCorrupted, match=_key(2)):
+        _log(store).refresh()
+
+
+def test_other_objects_in_the_folder_are_ignored() -> None:
+    store = _checkpointed(3)
+    store.replace(f"{_BASE}log/.probe-abc", b"x")
+    assert _log(store).refresh().values == [0, 1, 2]
+    assert len(list(_log(store).entries())) == 3
+
+
+def test_floats_do_not_belong_in_entries() -> None:
+    store = ScriptedStore()
+    with pytest.raises(TypeError, match="float"):
+        _log(store).append("add", lambda _: {"value": 0.5})
+    assert store.contents() == {}
+
+
+def test_threads_on_one_log_append_densely() -> None:
+    store = ScriptedStore()
+    log = _log(store)
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(lambda value: _add(log, value).number, range(80)))
+    assert sorted(numbers) == list(range(1, 81))
+    assert sorted(log.refresh().values) == list(range(80))
+
+
+def test_many_writers_append_densely() -> None:
+    store = ScriptedStore()
+    logs = [_log(store) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        numbers = [
+            number
+            for found in pool.map(lambda log: [_add(log, value).number for value in range(20)], logs)
+            for number in found
+        ]
+    assert sorted(numbers) == list(range(1, 81))
+    assert [entry.number for entry in _log(store).entries()] == list(range(1, 81))
