@@ -30,6 +30,7 @@ from headrace.datasets.narrow import narrow_table
 from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.datasets.types.base import DatasetType, OnInvalid
+from headrace.datasets.types.row_failures import place_of
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
 from headrace.schema.tags import Tag
@@ -387,8 +388,7 @@ class _CommitWriter:
         if self._on_invalid == "raise":
             if error is not None and line is None:
                 raise error
-            place = f"{origin.uri}" + (f"/{member}" if member and not member.startswith("/") else "")
-            raise InvalidInput(reason, file=place, line=line) from error
+            raise InvalidInput(reason, file=place_of(origin, member), line=line) from error
         self._reject([RejectedRow(origin.uri, member, line, reason)])
 
     def _reject(self, rows: Sequence[RejectedRow]) -> None:
@@ -407,9 +407,7 @@ def _origin_of(batch: SampleBatch, idx: int) -> int:
 
 
 def _place(batch: SampleBatch, idx: int, origins: Sequence[Origin]) -> str:
-    place = origins[_origin_of(batch, idx)].uri
-    if batch.members is not None and batch.members[idx]:
-        place += f"/{batch.members[idx]}"
+    place = place_of(origins[_origin_of(batch, idx)], batch.members[idx] if batch.members is not None else None)
     if batch.lines is not None and batch.lines[idx] is not None:
         place += f":{batch.lines[idx]}"
     return place

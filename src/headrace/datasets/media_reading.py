@@ -18,7 +18,7 @@ from headrace.storage.shards import shard_key
 from headrace.storage.store import ObjectStore
 from headrace.storage.uris import StoreUri
 
-__all__ = ["MediaReader", "MediaValues"]
+__all__ = ["MediaReader"]
 
 _RUN_VALUES = 64
 """Values of a local shard that are read by one call, then verified while they are still in the processor's cache. In a
@@ -56,23 +56,6 @@ class _Run:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class MediaValues:
-    """Media bytes in row order, large binary, [num_rows]; `verify` must be called before they are given away."""
-
-    array: pa.Array
-    unverified: list[_Run]
-
-    def verify(self) -> None:
-        """Compare every value with its check; does nothing if that was done while reading.
-
-        Raises:
-            DataCorrupted: Bytes differ from what was written.
-        """
-        while self.unverified:
-            self.unverified.pop().verify()
-
-
 class MediaReader:
     """Reads the media of one dataset. Thread-safe."""
 
@@ -89,15 +72,15 @@ class MediaReader:
         manifests: Sequence[CommitManifest],
         *,
         order: np.ndarray | None = None,
-        defer_checks: bool = False,
-    ) -> MediaValues:
-        """The bytes of media values.
+        verify: bool = True,
+    ) -> pa.Array:
+        """The bytes of media values in row order, large binary, [num_rows].
 
         Args:
             locators: One array of locators for each run of rows.
             manifests: The commit that each run belongs to.
             order: Permutation of all rows, [num_rows]; None keeps them as they come.
-            defer_checks: Leave the checks to `MediaValues.verify`, which may then run beside the next read.
+            verify: Compare each value with its check; switched off only to measure what it costs.
 
         Raises:
             DataCorrupted: Bytes differ from what was written, or an adopted object changed.
@@ -117,7 +100,6 @@ class MediaReader:
         by_place = by_place[present[by_place]]
         edges = np.flatnonzero(np.diff(container_idx[by_place])) + 1
         names = list(containers)
-        unverified: list[_Run] = []
         for rows in np.split(by_place, edges) if len(by_place) else ():
             container = names[int(container_idx[rows[0]])]
             step = _RUN_VALUES if self._store.is_local else len(rows)
@@ -133,13 +115,10 @@ class MediaReader:
                 )
                 store, key = self._locate(container)
                 store.read_into(key, list(zip(run.starts, stops)), run.views)
-                if defer_checks:
-                    unverified.append(run)
-                else:
+                if verify:
                     run.verify()
         validity = None if present.all() else pa.array(present).buffers()[1]
-        array = pa.Array.from_buffers(pa.large_binary(), num_rows, [validity, pa.py_buffer(ends), buffer])
-        return MediaValues(array, unverified)
+        return pa.Array.from_buffers(pa.large_binary(), num_rows, [validity, pa.py_buffer(ends), buffer])
 
     def _locate(self, container: _Container) -> tuple[ObjectStore, str]:
         if container.uri is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -16,7 +15,6 @@ import pyarrow.compute as pc
 
 from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.commit import Commit
-from headrace.datasets.media_reading import MediaValues
 from headrace.datasets.reading import CommitReader, Ordinals
 from headrace.datasets.selection import Selection, SplitStep, select_rows
 from headrace.datasets.state import CommitRecord
@@ -194,10 +192,9 @@ class Snapshot:
     def scan(
         self, batch_size: int = 1024, *, columns: Sequence[str] | None = None, verify: bool = True
     ) -> Iterator[pa.RecordBatch]:
-        """All rows in snapshot order, at most `batch_size` a batch; at most two batches are in memory.
+        """All rows in snapshot order, at most `batch_size` a batch; only one batch is in memory.
 
-        Media bytes are verified beside the reading of the next batch, and a batch comes only after that.
-        `verify=False` skips it; it exists to measure what it costs.
+        `verify=False` skips the checksums of media bytes; it exists to measure what they cost.
 
         Raises:
             DataCorrupted: Bytes differ from what was written.
@@ -205,24 +202,9 @@ class Snapshot:
         if batch_size < 1:
             raise InvalidInput(f"batch_size is {batch_size}: expected a whole number from 1")
         names = self._names(columns)
-        starts = range(0, self.num_rows, batch_size)
-        rows = (np.arange(start, min(start + batch_size, self.num_rows)) for start in starts)
-        if not verify:
-            for numbers in rows:
-                yield from _one_batch(self._gather(numbers, names, unverified=[]))
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="headrace-verify") as pool:
-            pending: tuple[pa.Table, Future[None]] | None = None
-            for numbers in rows:
-                media: list[MediaValues] = []
-                table = self._gather(numbers, names, unverified=media)
-                if pending is not None:
-                    pending[1].result()
-                    yield from _one_batch(pending[0])
-                pending = table, pool.submit(_verify, media)
-            if pending is not None:
-                pending[1].result()
-                yield from _one_batch(pending[0])
+        for start in range(0, self.num_rows, batch_size):
+            rows = np.arange(start, min(start + batch_size, self.num_rows))
+            yield from self._gather(rows, names, verify=verify).combine_chunks().to_batches()
 
     def query(self, sql: str) -> pa.Table:
         """The result of one SELECT over the table `snapshot`, in DuckDB's dialect.
@@ -421,18 +403,8 @@ class Snapshot:
             [pa.field(name, system[name]) if name in system else self._selection.schema.field(name) for name in names]
         )
 
-    def _gather(
-        self,
-        rows: np.ndarray,
-        names: Sequence[str],
-        *,
-        narrow: bool = False,
-        unverified: list[MediaValues] | None = None,
-    ) -> pa.Table:
-        """Rows by number, [num_rows] in any order, as a table with one chunk a column.
-
-        With `unverified` the caller verifies the media that is appended to it before anybody sees the table.
-        """
+    def _gather(self, rows: np.ndarray, names: Sequence[str], *, narrow: bool = False, verify: bool = True) -> pa.Table:
+        """Rows by number, [num_rows] in any order, as a table with one chunk a column."""
         kept, starts = self._addresses()
         commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
         used = np.unique(commit_idx)
@@ -460,10 +432,7 @@ class Snapshot:
         for name in names:
             field = self._field(name, narrow=narrow)
             if name not in SYSTEM_COLUMNS and not narrow and media_kind(schema.field(name)) is not None:
-                values = self._media(name, runs, order=order, defer_checks=unverified is not None)
-                if unverified is not None:
-                    unverified.append(values)
-                columns.append(values.array)
+                columns.append(self._media(name, runs, order=order, verify=verify))
             else:
                 pieces = [self._piece(name, field.type, record, table) for record, _, table in runs]
                 values = (
@@ -500,8 +469,8 @@ class Snapshot:
         runs: Sequence[tuple[CommitRecord, CommitReader, pa.Table]],
         *,
         order: np.ndarray | None,
-        defer_checks: bool,
-    ) -> MediaValues:
+        verify: bool,
+    ) -> pa.Array:
         locators = [
             _single_chunk(table.column(name), LOCATOR_TYPE)
             if name in table.column_names
@@ -509,7 +478,7 @@ class Snapshot:
             for _, _, table in runs
         ]
         manifests = [reader.manifest for _, reader, _ in runs]
-        return self._dataset.reader.media.read(locators, manifests, order=order, defer_checks=defer_checks)
+        return self._dataset.reader.media.read(locators, manifests, order=order, verify=verify)
 
 
 def _single_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
@@ -518,12 +487,3 @@ def _single_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     if column.num_chunks == 0:
         return pa.array([], kind)
     return pa.concat_arrays(column.chunks)
-
-
-def _one_batch(table: pa.Table) -> Iterator[pa.RecordBatch]:
-    yield from table.combine_chunks().to_batches()
-
-
-def _verify(media: Sequence[MediaValues]) -> None:
-    for values in media:
-        values.verify()

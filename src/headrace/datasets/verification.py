@@ -165,7 +165,7 @@ def _media(
     """Compare media with BLAKE3 in slices of bounded size."""
     sizes = pc.struct_field(locators, "size").fill_null(0).to_numpy(zero_copy_only=False)
     for start, end in _slices(sizes):
-        values = dataset.reader.media.read([locators.slice(start, end - start)], [reader.manifest]).array
+        values = dataset.reader.media.read([locators.slice(start, end - start)], [reader.manifest])
         for row, value in enumerate(values, start):
             wanted = expected[row]
             if wanted is not None and digest_of(value.as_buffer()) != wanted:
