@@ -19,13 +19,15 @@ def connect(uri: str | PathLike[str], *, options: StoreOptions | None = None, ac
 
     Args:
         uri: Root of the lake.
-        options: Region, endpoint and credentials of an object store; by default from the usual variables.
+        options: Region, endpoint and credentials of object stores: the lake's own, and those of sources, adopted
+            media and exports; by default from the usual variables.
         actor: Who is written into the log; by default HEADRACE_ACTOR, else user@host.
 
     Raises:
         InvalidInput: An unknown scheme.
     """
     from headrace.datasets.lake import Lake
+    from headrace.storage.locations import Locations
     from headrace.storage.opening import open_store
 
     text = str(uri)
@@ -33,4 +35,4 @@ def connect(uri: str | PathLike[str], *, options: StoreOptions | None = None, ac
         raise InvalidInput(
             f"{text} is read-only storage, not a lake; this version opens lakes in folders, s3://, gs://, az:// and memory://"
         )
-    return Lake(open_store(text, options=options), actor=actor)
+    return Lake(open_store(text, options=options), actor=actor, locations=Locations(options))

@@ -336,7 +336,9 @@ def test_bad_source_is_refused_and_changes_nothing(kind: str, tmp_path: Path) ->
     if "earlier" not in kind and "differs in case" not in kind:
         before = _contents(root)
         with pytest.raises(bad.error):
-            lake.create_dataset("second", source=bad.make(_emptied(source_folder)), **_CREATE[bad.dataset], **bad.options)
+            lake.create_dataset(
+                "second", source=bad.make(_emptied(source_folder)), **_CREATE[bad.dataset], **bad.options
+            )
         _check_unchanged(root, before, is_create=True)
     reopened = headrace.connect(root)
     assert [dataset.name for dataset in reopened.datasets()] == [bad.dataset]
@@ -359,7 +361,9 @@ def test_there_are_many_kinds() -> None:
 
 
 def test_byte_order_mark_is_accepted(tmp_path: Path) -> None:
-    plain = headrace.connect(tmp_path / "a").create_dataset("t", type="TEXT_INTENT", source=_file("a.csv", "é,b\n")(tmp_path))
+    plain = headrace.connect(tmp_path / "a").create_dataset(
+        "t", type="TEXT_INTENT", source=_file("a.csv", "é,b\n")(tmp_path)
+    )
     marked = headrace.connect(tmp_path / "b").create_dataset(
         "t", type="TEXT_INTENT", source=_file("b.csv", b"\xef\xbb\xbf" + "é,b\n".encode())(tmp_path)
     )

@@ -23,7 +23,7 @@ from headrace.storage.local import LocalStore
 from tests.generated_media import image_bytes
 from tests.scripted_store import ScriptedStore, fresh_memory_uri
 
-_ROWS = [(f"utterance, number {idx} \"é\"", f"label {idx % 7}") for idx in range(300)]
+_ROWS = [(f'utterance, number {idx} "é"', f"label {idx % 7}") for idx in range(300)]
 _PHOTOS = {f"{label}/{idx:02d}.jpg": image_bytes(shade=idx * 3) for idx, label in enumerate(["cat", "dög"] * 6)}
 
 
@@ -123,8 +123,9 @@ def _photo_variants(tmp_path: Path) -> Iterator[tuple[str, Dataset]]:
     yield "tar in place", photos("j", str(plain), media="reference")
     yield "bytes", photos("f", rows)
     yield "paths", photos("g", [{**row, "image": str(folder / str(row["id"]))} for row in rows])
-    yield "paths in place", photos(
-        "h", [{**row, "image": str(folder / str(row["id"]))} for row in rows], media="reference"
+    yield (
+        "paths in place",
+        photos("h", [{**row, "image": str(folder / str(row["id"]))} for row in rows], media="reference"),
     )
     yield "table", photos("i", pa.Table.from_pylist(rows).to_reader(max_chunksize=5))
 
@@ -159,9 +160,7 @@ def test_same_media_is_the_same_commit_copied_or_adopted(tmp_path: Path) -> None
         lambda lake, rows: lake.create_dataset(
             "t", type="TEXT_INTENT", source=[{**row, "note": None} for row in rows], tags={"category": "aaa"}
         ),
-        lambda lake, rows: lake.create_dataset(
-            "t", type="TABLE", source=[*rows], tags={"category": "aaa"}
-        ),
+        lambda lake, rows: lake.create_dataset("t", type="TABLE", source=[*rows], tags={"category": "aaa"}),
     ],
     ids=["tag", "no tag", "order", "fewer", "repeat", "value", "column", "type"],
 )

@@ -24,6 +24,7 @@ from headrace.schema.free_text import check_text
 from headrace.schema.tags import Tag, TagsLike, normalise_tags
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.canonical import JsonValue
+from headrace.storage.locations import Locations
 from headrace.storage.store import ObjectStore
 
 __all__ = ["CommitOptions", "ReadyCommit", "prepare_commit"]
@@ -101,7 +102,13 @@ class ReadyCommit:
 
 
 def prepare_commit(
-    store: ObjectStore, base: str, *, state: DatasetState, source: object, options: CommitOptions
+    store: ObjectStore,
+    base: str,
+    *,
+    state: DatasetState,
+    source: object,
+    options: CommitOptions,
+    locations: Locations,
 ) -> ReadyCommit:
     """Read, check and write a source's rows for a dataset in the given state.
 
@@ -111,7 +118,14 @@ def prepare_commit(
     kind = dataset_type(state.type_name)
     declared = state.declared
     opened: TableSource | FileSource = open_source(
-        source, csv_has_header=kind.csv_has_header, limits=options.limits, schema=declared
+        source,
+        csv_has_header=kind.csv_has_header,
+        limits=options.limits,
+        # With types the reader itself refuses a row; to leave rows out, the dataset type must see them as they are.
+        schema=declared if options.on_invalid == "raise" else None,
+        opener=locations,
+        allow_nested=kind.allows_nested_archives,
+        tables_are_files=kind.tables_are_files,
     )
     if declared is None:
         peeked = PeekedTable.of(opened)
@@ -119,7 +133,7 @@ def prepare_commit(
         opened = peeked
     num_rows = opened.num_rows if opened.kind == "table" else opened.num_files
     options.progress.start("reading", total_rows=num_rows, total_bytes=opened.num_bytes)
-    context = IngestContext(schema=declared, key=state.key, on_invalid=options.on_invalid)
+    context = IngestContext(schema=declared, key=state.key, on_invalid=options.on_invalid, locations=locations)
     return ReadyCommit(
         write_commit(
             store,

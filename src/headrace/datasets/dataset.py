@@ -18,7 +18,7 @@ from headrace.datasets.state import CommitRecord, DatasetState, RunRecord
 from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.registry import dataset_type
 from headrace.datasets.version_hash import version_hash
-from headrace.errors import InvalidInput, NotFound
+from headrace.errors import DataCorrupted, InvalidInput, NotFound
 from headrace.schema.names import near_miss
 from headrace.schema.references import Selector
 from headrace.schema.tags import TagsLike, has_tags, normalise_tags
@@ -43,7 +43,7 @@ class Dataset:
         self.log_of_entries: EntryLog[DatasetState] = EntryLog(
             lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock
         )
-        self.reader = DatasetReader(lake.store, self.base, cache=lake.part_cache)
+        self.reader = DatasetReader(lake.store, self.base, cache=lake.part_cache, locations=lake.locations)
 
     # -- what it is ---------------------------------------------------------------------------------------------
 
@@ -128,8 +128,18 @@ class Dataset:
         return list(self.state().runs)
 
     def state(self) -> DatasetState:
-        """The dataset after the newest entry of its log."""
-        return self.log_of_entries.refresh()
+        """The dataset after the newest entry of its log.
+
+        Raises:
+            DataCorrupted: An entry is not what was written, or the first one is gone.
+        """
+        state = self.log_of_entries.refresh()
+        if not state.uid and self._id:
+            raise DataCorrupted(
+                f"dataset {self._name!r} is registered, but {self._lake.uri}/{self.log_of_entries.key(1)} is missing; "
+                "restore it from a copy of the lake"
+            )
+        return state
 
     def log(self) -> list[Commit]:
         """All commits, oldest first."""
@@ -187,7 +197,14 @@ class Dataset:
         state = self.state()
         self._lake.store.prepare_for_writing()
         with settings.reporting():
-            prepared = prepare_commit(self._lake.store, self.base, state=state, source=source, options=settings)
+            prepared = prepare_commit(
+                self._lake.store,
+                self.base,
+                state=state,
+                source=source,
+                options=settings,
+                locations=self._lake.locations,
+            )
 
             def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
                 check_columns(
@@ -319,6 +336,14 @@ class Dataset:
 
         self.log_of_entries.append("snapshot", plan)
         return snapshot
+
+    def logged_snapshot(self, snapshot_id: str) -> Snapshot:
+        """The logged snapshot with this whole id.
+
+        Raises:
+            NotFound: None was logged.
+        """
+        return self.resolve(Selector("id", snapshot_id))
 
     def snapshot_by_version_hash(self, name: str) -> Snapshot:
         """The first snapshot that was prepared under the reference service's name.

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from headrace.datasets.reported_reading import reported
 from headrace.datasets.view_folder import View, write_view
 from headrace.datasets.views import ViewReader, ViewWriter
 from headrace.errors import InvalidInput
+from headrace.progress import Progress
 from headrace.schema.names import near_miss
 from headrace.storage.uris import StoreUri
 
@@ -62,10 +64,13 @@ def export_format(name: str) -> ExportFormat:
     return made
 
 
-def export(snapshot: Snapshot, uri: str, *, format: str, options: Mapping[str, Any]) -> View:
+def export(snapshot: Snapshot, uri: str, *, format: str, options: Mapping[str, Any], progress: Progress) -> View:
     """Write all rows of a snapshot in a format to a folder or a prefix."""
     chosen = export_format(format)
     target = str(StoreUri.parse(uri))
-    with write_view(target, snapshot_id=snapshot.id) as writer:
-        chosen.write(snapshot, writer, **options)
+    with (
+        write_view(target, snapshot_id=snapshot.id, locations=snapshot.dataset.lake.locations) as writer,
+        reported(snapshot, f"writing {format}", progress=progress) as reader,
+    ):
+        chosen.write(reader, writer, **options)
     return writer.view

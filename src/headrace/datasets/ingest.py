@@ -160,10 +160,36 @@ class _CommitWriter:
         self._reject(batch.rejected)
         if batch.num_rows == 0:
             return
-        keep = np.ones(batch.num_rows, dtype=bool)  # [num_rows]
         arrays = {
             name: self._normal(name, values) for name, values in batch.columns.items() if not isinstance(values, list)
         }
+        starts = self._starts_of_runs(arrays)
+        if len(starts) == 1:
+            self._add(batch, arrays)
+            return
+        for start, end in zip(starts, [*starts[1:], batch.num_rows], strict=True):
+            piece = _slice(batch, start, end)
+            self._add(piece, {name: values.slice(start, end - start) for name, values in arrays.items()})
+
+    def _starts_of_runs(self, arrays: Mapping[str, pa.Array]) -> list[int]:
+        """Where to cut a batch so that no key comes twice in a piece, if invalid rows are left out.
+
+        A row may have the key of an earlier one that is left out for its media, which shows only when that one is read.
+        """
+        column = None if self._key is None or self._on_invalid == "raise" else arrays.get(self._key)
+        if column is None or len(column.unique()) == len(column):
+            return [0]
+        starts = [0]
+        seen: set[object] = set()
+        for idx, key in enumerate(column.to_pylist()):
+            if key is not None and key in seen:
+                starts.append(idx)
+                seen.clear()
+            seen.add(key)
+        return starts
+
+    def _add(self, batch: SampleBatch, arrays: dict[str, pa.Array]) -> None:
+        keep = np.ones(batch.num_rows, dtype=bool)  # [num_rows]
         # Keys first: a row that is refused for its key leaves no media bytes in a shard.
         keys = self._keys(batch, arrays, keep)
         has_key = keep.copy()
@@ -193,7 +219,11 @@ class _CommitWriter:
             )
         schema = self._schema()
         self._progress.start("writing")
+        # The last shard is hashed and synced while this thread writes the part and counts.
+        self._placer.flush()
         self._flush(schema)
+        self._progress.start("statistics")
+        statistics = self._statistics(schema)
         shards = self._placer.finish()
         logical = LogicalCommit(
             self._type.name, self._type.version, schema, tags, self._num_rows, rows_root(self._digests)
@@ -207,8 +237,6 @@ class _CommitWriter:
             rejected=tuple(self._rejected),
             num_rejected=self._num_rejected,
         )
-        self._progress.start("statistics")
-        statistics = self._statistics(schema)
         return PreparedCommit(
             manifest=manifest,
             manifest_digest=write_document(self._store, self._base, data=canonical_json(manifest.to_json())),
@@ -400,6 +428,17 @@ def _plain_json(document: JsonValue) -> bytes:
     import orjson
 
     return orjson.dumps(document)
+
+
+def _slice(batch: SampleBatch, start: int, end: int) -> SampleBatch:
+    """Some rows of a batch, without those that were rejected before."""
+    return SampleBatch(
+        {name: values[start:end] for name, values in batch.columns.items()},
+        num_rows=end - start,
+        origin_idx=batch.origin_idx if isinstance(batch.origin_idx, int) else batch.origin_idx[start:end],
+        members=None if batch.members is None else batch.members[start:end],
+        lines=None if batch.lines is None else batch.lines[start:end],
+    )
 
 
 def _origin_of(batch: SampleBatch, idx: int) -> int:

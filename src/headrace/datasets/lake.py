@@ -20,12 +20,13 @@ from headrace.datasets.manifests import write_document
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.state import DatasetRecord, LakeState, RunRecord
 from headrace.datasets.types.registry import dataset_type
-from headrace.errors import AlreadyExists, HeadraceError, InvalidInput, NotFound, Unavailable
+from headrace.errors import AlreadyExists, DataCorrupted, HeadraceError, InvalidInput, NotFound, Unavailable
 from headrace.schema.free_text import check_text
 from headrace.schema.names import check_dataset_name, near_miss
 from headrace.schema.references import Reference
 from headrace.schema.tags import TagsLike
 from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.locations import Locations
 from headrace.storage.log import EntryLog, now_microseconds
 from headrace.storage.parts import PartCache
 from headrace.storage.sealed import read_sealed, seal
@@ -47,9 +48,15 @@ class Lake:
     threads."""
 
     def __init__(
-        self, store: ObjectStore, *, actor: str | None = None, clock: Callable[[], int] = now_microseconds
+        self,
+        store: ObjectStore,
+        *,
+        actor: str | None = None,
+        clock: Callable[[], int] = now_microseconds,
+        locations: Locations | None = None,
     ) -> None:
         self.store = store
+        self.locations = locations or Locations()
         self.actor = actor or os.environ.get("HEADRACE_ACTOR") or default_actor()
         self.clock = clock
         self.part_cache = PartCache()
@@ -199,7 +206,12 @@ class Lake:
                 entry_log.append("create", lambda _: body)
                 if source is not None:
                     ready = prepare_commit(
-                        self.store, dataset.base, state=entry_log.refresh(), source=source, options=settings
+                        self.store,
+                        dataset.base,
+                        state=entry_log.refresh(),
+                        source=source,
+                        options=settings,
+                        locations=self.locations,
                     )
                     entry_log.append("commit", lambda _: ready.entry_body(commit_id="1", message=settings.message))
             self._initialise()
@@ -243,7 +255,15 @@ class Lake:
         """
         from headrace.datasets.lineage import find_samples
 
-        found = [item for dataset in self.datasets() for item in find_samples(dataset, sample)]
+        found: list[SampleLineage] = []
+        first_error: DataCorrupted | None = None
+        for dataset in self.datasets():
+            try:
+                found.extend(find_samples(dataset, sample))
+            except DataCorrupted as error:  # damage elsewhere does not hide a sample that can be read
+                first_error = first_error or error
+        if not found and first_error is not None:
+            raise first_error
         if not found:
             raise NotFound(
                 f"no dataset of lake {self.uri} has a sample {sample!r}; ids come from: headrace sample REF --json"

@@ -96,7 +96,7 @@ class SampleLineage:
     member: str | None  # path in the folder or archive
     line: int | None  # 1-based
     media: tuple[MediaLineage, ...]
-    snapshots: tuple[str, ...]  # ids of logged snapshots that chose its commit
+    snapshots: tuple[str, ...]  # ids of logged snapshots that hold it
     runs: tuple[RunLineage, ...]  # runs over those snapshots
 
     def to_json(self) -> dict[str, Any]:
@@ -161,11 +161,11 @@ def _sample(dataset: Dataset, record: CommitRecord, ordinal: int) -> SampleLinea
             MediaLineage(name, locator["digest"].hex(), locator["size"], container, locator["offset"], is_adopted)
         )
     state = dataset.state()
-    snapshots = []
-    for snapshot_id, logged in state.snapshots.items():
-        document = read_document(dataset.lake.store, dataset.base, digest=logged.manifest)
-        if record.commit_id in document["commit_ids"]:
-            snapshots.append(snapshot_id)
+    snapshots = [
+        snapshot_id
+        for snapshot_id in state.snapshots
+        if dataset.logged_snapshot(snapshot_id).holds(record.commit_id, ordinal)
+    ]
     runs = tuple(_run(dataset, run) for run in state.runs if run.snapshot_id in snapshots)
     identity = row["_key"] if state.on_duplicate_key == "replace" else f"{record.commit_id}:{row['_key']}"
     return SampleLineage(

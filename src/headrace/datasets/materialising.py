@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headrace.datasets.reported_reading import reported
 from headrace.datasets.view_folder import View, ViewFile, existing_view, write_view
 from headrace.errors import AlreadyExists
+from headrace.progress import Progress
 from headrace.storage.canonical import canonical_json, read_json
-from headrace.storage.store import ObjectStore
 from headrace.storage.uris import StoreUri
 
 if TYPE_CHECKING:
@@ -16,19 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["materialise"]
 
 
-def materialise(snapshot: Snapshot, uri: str | None) -> View:
+def materialise(snapshot: Snapshot, uri: str | None, *, progress: Progress) -> View:
     """Write the type's training view to `uri`, or once below `derived/`, and say where it is."""
     if uri is not None:
-        return _write(snapshot, str(StoreUri.parse(uri)))
+        return _write(snapshot, str(StoreUri.parse(uri)), completes=False, progress=progress)
     store = snapshot.dataset.lake.store
     target = f"{store.uri}/derived/views/{snapshot.id}"
-    known = _known_view(store, target, snapshot_id=snapshot.id)
+    known = _known_view(snapshot, target)
     if known is not None:
         return known
     try:
-        view = _write(snapshot, target)
+        view = _write(snapshot, target, completes=True, progress=progress)
     except AlreadyExists:  # another process was first
-        found = _known_view(store, target, snapshot_id=snapshot.id)
+        found = _known_view(snapshot, target)
         if found is None:
             raise
         return found
@@ -38,21 +39,26 @@ def materialise(snapshot: Snapshot, uri: str | None) -> View:
     return view
 
 
-def _write(snapshot: Snapshot, target: str) -> View:
-    with write_view(target, snapshot_id=snapshot.id) as writer:
-        snapshot.dataset.dataset_type.materialise(snapshot, writer)
+def _write(snapshot: Snapshot, target: str, *, completes: bool, progress: Progress) -> View:
+    locations = snapshot.dataset.lake.locations
+    with (
+        write_view(target, snapshot_id=snapshot.id, locations=locations, completes=completes) as writer,
+        reported(snapshot, "writing the view", progress=progress) as reader,
+    ):
+        snapshot.dataset.dataset_type.materialise(reader, writer)
     return writer.view
 
 
-def _known_view(store: ObjectStore, target: str, *, snapshot_id: str) -> View | None:
+def _known_view(snapshot: Snapshot, target: str) -> View | None:
     """A complete view: a local folder appears as a whole, an object store has a marker that is written last."""
+    lake = snapshot.dataset.lake
     if "://" not in target:
-        return existing_view(target, snapshot_id=snapshot_id)
-    key = _marker(snapshot_id)
+        return existing_view(target, snapshot_id=snapshot.id, locations=lake.locations)
+    store, key = lake.store, _marker(snapshot.id)
     if store.stat(key) is None:
         return None
     document = read_json(store.get(key), name=f"{store.uri}/{key}")
-    return View(target, snapshot_id, tuple(ViewFile(name, size) for name, size in document["files"]))
+    return View(target, snapshot.id, tuple(ViewFile(name, size) for name, size in document["files"]))
 
 
 def _marker(snapshot_id: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 __all__ = ["MediaHeader", "MediaInput", "MediaProbe"]
 
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
-@dataclass(frozen=True, slots=True)
-class MediaHeader:
+
+class MediaHeader(NamedTuple):
     """What a media file says of itself; None where the kind has no such thing."""
 
     format: str | None = None  # "jpeg", "png", "wav", "mp4", ... lower case
@@ -23,12 +25,13 @@ MediaProbe = Callable[[bytes, str], MediaHeader]
 """(content, name for messages) -> header; raises `InvalidInput` when the content is not of its kind."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MediaInput:
     """One media value before ingest. Either `data` is set, or `fetch` gets it, or `path` (+range) holds it.
 
     `uri`, `offset` and `version` say where the bytes lie as they are, so that they can be adopted without a copy;
-    `uri` is None where they cannot be (a compressed archive, bytes from memory).
+    `uri` is None where they cannot be (a compressed archive, bytes from memory). Nobody changes one; it is not frozen
+    because that takes 1.3 us instead of 0.3 us to make, and folders hold millions.
     """
 
     name: str  # for messages: file name or column
@@ -48,7 +51,7 @@ class MediaInput:
             return self.fetch()
         if self.path is None:
             raise ValueError(f"media {self.name!r} has neither data nor a place to read it from")
-        handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        handle = os.open(self.path, _READ_ONLY)
         try:
             if self.size is None:
                 size = os.fstat(handle).st_size - self.offset

@@ -14,6 +14,7 @@ from headrace.storage.digests import check_of, digest_of
 
 __all__ = ["LoadedMedia", "MediaLoader"]
 
+_TRIAL_VALUES = 8
 _RUN_VALUES = 64
 _RUN_BYTES = 16 * 1024 * 1024
 _AHEAD_RUNS = 12
@@ -38,18 +39,20 @@ class MediaLoader:
 
     Small files that the system has cached cost less than handing them between threads that compete for the interpreter,
     and a value that is used at once needs no fresh memory: 20,000 photos of 24 KB took 0.2 s one by one and 0.5 s when
-    they were kept. Slow disks, stores and probes are loaded by the pool, up to 12 runs of 64 values or 256 MB ahead.
+    they were kept. Slow disks, stores and probes are loaded by the pool, up to 12 runs of 64 values or 256 MB ahead. The
+    first 8 values tell which it is.
     """
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
-        self._is_fast = False
+        self._is_fast = True
+        self._num_run_values = _TRIAL_VALUES
 
     def load(
         self, values: Sequence[MediaInput | None], *, probe: MediaProbe | None
     ) -> Iterator[LoadedMedia | InvalidInput | None]:
         """The loaded values in order; an invalid one comes as its error, so that the caller decides."""
-        runs = _runs(values)
+        runs = self._runs(values)
         pending: deque[tuple[Future[_Run], int]] = deque()
         ahead_bytes = 0
         try:
@@ -76,12 +79,26 @@ class MediaLoader:
             for future, _ in pending:
                 future.cancel()
 
+    def _runs(self, values: Sequence[MediaInput | None]) -> Iterator[tuple[int, int, int]]:
+        """Bounds and known bytes of each run of values."""
+        start = 0
+        size = 0
+        for idx, value in enumerate(values):
+            if value is not None:
+                size += value.size or (0 if value.data is None else len(value.data))
+            if idx - start + 1 >= self._num_run_values or size >= _RUN_BYTES:
+                yield start, idx + 1, size
+                start, size = idx + 1, 0
+        if start < len(values):
+            yield start, len(values), size
+
     def _finish(self, future: Future[_Run]) -> list[LoadedMedia | InvalidInput | None]:
         run = future.result()
         self._note(run.seconds, len(run.values))
         return run.values
 
     def _note(self, seconds: float, num_values: int) -> None:
+        self._num_run_values = _RUN_VALUES
         self._is_fast = seconds < _FAST_SECONDS * num_values
 
 
@@ -89,20 +106,6 @@ class MediaLoader:
 class _Run:
     values: list[LoadedMedia | InvalidInput | None]
     seconds: float
-
-
-def _runs(values: Sequence[MediaInput | None]) -> Iterator[tuple[int, int, int]]:
-    """Bounds and known bytes of each run of values."""
-    start = 0
-    size = 0
-    for idx, value in enumerate(values):
-        if value is not None:
-            size += value.size or (0 if value.data is None else len(value.data))
-        if idx - start + 1 >= _RUN_VALUES or size >= _RUN_BYTES:
-            yield start, idx + 1, size
-            start, size = idx + 1, 0
-    if start < len(values):
-        yield start, len(values), size
 
 
 def _load_run(values: Sequence[MediaInput | None], probe: MediaProbe | None) -> _Run:

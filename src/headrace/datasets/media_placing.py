@@ -62,6 +62,10 @@ class MediaPlacer:
             header.format, header.width, header.height, header.duration,
         )  # fmt: skip
 
+    def flush(self) -> None:
+        """Start to write what is in memory; does not wait."""
+        self._shards.flush()
+
     def finish(self) -> list[ShardRecord]:
         """Wait until every shard is durable."""
         return self._shards.close()

@@ -13,10 +13,9 @@ import xxhash
 
 from headrace.datasets.manifests import CommitManifest
 from headrace.errors import DataCorrupted
-from headrace.storage.opening import open_store
+from headrace.storage.locations import Locations
 from headrace.storage.shards import shard_key
 from headrace.storage.store import ObjectStore
-from headrace.storage.uris import StoreUri
 
 __all__ = ["MediaReader"]
 
@@ -59,12 +58,12 @@ class _Run:
 class MediaReader:
     """Reads the media of one dataset. Thread-safe."""
 
-    def __init__(self, store: ObjectStore, base: str) -> None:
+    def __init__(self, store: ObjectStore, base: str, *, locations: Locations) -> None:
         self._store = store
         self._base = base
+        self._locations = locations
         self._lock = threading.Lock()
         self._adopted: dict[str, tuple[ObjectStore, str, str]] = {}  # URI to store, key and version found
-        self._stores: dict[str, ObjectStore] = {}  # one for each bucket or host of adopted objects
 
     def read(
         self,
@@ -95,7 +94,7 @@ class MediaReader:
         ends = np.zeros(num_rows + 1, dtype=np.int64)
         np.cumsum(sizes, out=ends[1:])
         buffer = pa.allocate_buffer(int(ends[-1]))  # from Arrow's pool, whose pages are mapped already
-        target = memoryview(buffer)
+        target = memoryview(buffer).cast("B")
         by_place = np.lexsort((offsets, container_idx))  # [num_rows]
         by_place = by_place[present[by_place]]
         edges = np.flatnonzero(np.diff(container_idx[by_place])) + 1
@@ -126,12 +125,7 @@ class MediaReader:
         with self._lock:
             known = self._adopted.get(container.uri)
             if known is None:
-                location = StoreUri.parse(container.uri)
-                root = str(location.parent if location.is_local else location.root)
-                store = self._stores.get(root)
-                if store is None:
-                    store = self._stores.setdefault(root, open_store(root))
-                key = location.name if location.is_local else location.path
+                store, key = self._locations.open(container.uri)
                 stat = store.stat(key)
                 if stat is None:
                     raise DataCorrupted(

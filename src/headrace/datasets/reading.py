@@ -13,6 +13,7 @@ from headrace.datasets.manifests import CommitManifest, read_document
 from headrace.datasets.media_reading import MediaReader
 from headrace.datasets.narrow import media_view
 from headrace.datasets.state import CommitRecord
+from headrace.storage.locations import Locations
 from headrace.storage.parts import PartCache
 from headrace.storage.store import ObjectStore
 
@@ -25,10 +26,10 @@ Ordinals = np.ndarray
 class DatasetReader:
     """Everything that reads a dataset's objects; shared by all its snapshots. Thread-safe."""
 
-    def __init__(self, store: ObjectStore, base: str, *, cache: PartCache) -> None:
+    def __init__(self, store: ObjectStore, base: str, *, cache: PartCache, locations: Locations) -> None:
         self.store = store
         self.base = base
-        self.media = MediaReader(store, base)
+        self.media = MediaReader(store, base, locations=locations)
         self._cache = cache
         self._lock = threading.Lock()
         self._commits: dict[str, CommitReader] = {}

@@ -125,8 +125,8 @@ def select_rows(selection: Selection, readers: Sequence[CommitReader]) -> list[O
         rows = [
             _filtered(condition, reader, kept, selection.schema) for reader, kept in zip(readers, rows, strict=True)
         ]
-    for step in selection.splits:
-        rows = _split(step, readers, rows, is_keyed=selection.key is not None)
+    for level, step in enumerate(selection.splits):
+        rows = _split(step, readers, rows, level=level, is_keyed=selection.key is not None)
     return rows
 
 
@@ -167,7 +167,12 @@ def _filtered(condition: Filter, reader: CommitReader, kept: Ordinals | None, sc
 
 
 def _split(
-    step: SplitStep, readers: Sequence[CommitReader], rows: Sequence[Ordinals | None], *, is_keyed: bool
+    step: SplitStep,
+    readers: Sequence[CommitReader],
+    rows: Sequence[Ordinals | None],
+    *,
+    level: int,
+    is_keyed: bool,
 ) -> list[Ordinals | None]:
     needed = [name for name in (step.stratify, step.group) if name is not None]
     name = "_key" if is_keyed else "_digest"
@@ -189,6 +194,7 @@ def _split(
         {item: float(fraction) for item, fraction in step.fractions},
         keys=merged.column(name).combine_chunks(),
         seed=step.seed,
+        level=level,
         strata=column(step.stratify),
         groups=column(step.group),
     )  # [num_rows]

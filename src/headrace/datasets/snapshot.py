@@ -20,6 +20,7 @@ from headrace.datasets.selection import Selection, SplitStep, select_rows
 from headrace.datasets.state import CommitRecord
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.errors import InvalidInput
+from headrace.progress import NO_PROGRESS, Progress
 from headrace.schema.names import check_alias_name, near_miss
 from headrace.units import format_count
 
@@ -131,6 +132,14 @@ class Snapshot:
             with self._lock:
                 self._statistics = known
         return known
+
+    def holds(self, commit_id: str, ordinal: int) -> bool:
+        """Whether the row with this number in its commit, counted from 0, belongs to the snapshot."""
+        for idx, record in enumerate(self._records):
+            if record.commit_id == commit_id:
+                kept = None if self._selection.selects_all_rows else self._addresses()[0][idx]
+                return 0 <= ordinal < record.num_rows if kept is None else bool(np.isin(ordinal, kept))
+        return False
 
     def statistics_of(self, rows: np.ndarray) -> Any:
         """Statistics over some rows by number, [num_rows]."""
@@ -283,7 +292,7 @@ class Snapshot:
 
         return diff_snapshots(self, other)
 
-    def materialise(self, uri: str | None = None) -> View:
+    def materialise(self, uri: str | None = None, *, progress: Progress = NO_PROGRESS) -> View:
         """Write the type's training view; without `uri` once below the lake's `derived/` folder.
 
         Raises:
@@ -291,13 +300,13 @@ class Snapshot:
         """
         from headrace.datasets.materialising import materialise
 
-        return materialise(self, uri)
+        return materialise(self, uri, progress=progress)
 
-    def export(self, uri: str, *, format: str, **options: Any) -> View:
+    def export(self, uri: str, *, format: str, progress: Progress = NO_PROGRESS, **options: Any) -> View:
         """Write all rows in a format of the field ("webdataset", "parquet", or one that a package registers)."""
         from headrace.datasets.exporting import export
 
-        return export(self, uri, format=format, options=options)
+        return export(self, uri, format=format, options=options, progress=progress)
 
     def lineage(self) -> SnapshotLineage:
         """Commits, their sources, and the runs that used this snapshot."""

@@ -62,6 +62,7 @@ def assign_splits(
     *,
     keys: Sequence[bytes] | pa.Array,  # [num_rows], bytes or strings
     seed: int,
+    level: int = 0,
     strata: pa.Array | None = None,  # [num_rows], any type; null is a stratum of its own
     groups: pa.Array | None = None,  # [num_rows], any type but nested
 ) -> Sides:  # [num_rows], position of the side in `fractions`
@@ -70,6 +71,9 @@ def assign_splits(
     Rows with equal keys, or of one group, are always together (with strata: within a stratum). Without strata the
     shares are met on average; with strata each stratum holds them exactly, remainders going to the largest remainder
     (so a stratum of one row goes to the largest share), and with groups as well as whole groups allow.
+
+    `level` is 0 for a split of everything, 1 for a split of one of its sides, and so on: the places of a side's rows
+    fill only a part of the line, so that a split of it needs new ones even with the same seed.
 
     Raises:
         InvalidInput: Wrong fractions or seed, a null key or group, or a group that spans several strata.
@@ -85,6 +89,8 @@ def assign_splits(
     if num_rows == 0:
         return np.zeros(0, dtype=np.int32)
     prefix = _CONTEXT + seed.to_bytes(8, "little", signed=True)
+    if level:
+        prefix += b"level" + level.to_bytes(4, "little")
     if groups is None:
         places = _places(prefix + b"key", _bytes_of(keys, what="key"))
     else:

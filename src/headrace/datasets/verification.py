@@ -69,6 +69,7 @@ def verify_lake(lake: Lake, *, progress: Progress = NO_PROGRESS) -> VerifyReport
     try:
         progress.start("lake log")
         _guard(report, None, lambda: _count_entries(report, lake.log_of_entries.entries()))
+        _guard(report, None, lake.log_of_entries.check_checkpoint)
         for dataset in _datasets(report, lake):
             report.num_datasets += 1
             progress.start(dataset.name)
@@ -87,6 +88,7 @@ def _datasets(report: VerifyReport, lake: Lake) -> list[Dataset]:
 def _verify_dataset(report: VerifyReport, dataset: Dataset, progress: Progress) -> None:
     name = dataset.name
     _guard(report, name, lambda: _count_entries(report, dataset.log_of_entries.entries()))
+    _guard(report, name, dataset.log_of_entries.check_checkpoint)
     records: list[CommitRecord] = []
     if not _guard(report, name, lambda: records.extend(dataset.state().commits)):
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -13,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from uuid import uuid4
 
-from headrace.errors import AlreadyExists, Unavailable
-from headrace.storage.opening import open_store
+from headrace.errors import AlreadyExists, InvalidInput, PermissionDenied, Unavailable
+from headrace.storage.locations import Locations
 from headrace.storage.store import ObjectStore
 
 __all__ = ["FolderWriter", "View", "ViewFile", "existing_view", "write_view"]
@@ -87,29 +86,44 @@ class FolderWriter:
             ) from error
 
 
-def existing_view(target: str, *, snapshot_id: str) -> View | None:
+def existing_view(target: str, *, snapshot_id: str, locations: Locations) -> View | None:
     """The view in a local folder, None if there is nothing."""
-    store = open_store(target)
+    store = locations.store(target)
     files = tuple(ViewFile(stat.key, stat.size) for stat in store.list(""))
     return View(target, snapshot_id, files) if files else None
 
 
 @contextmanager
-def write_view(target: str, *, snapshot_id: str) -> Iterator[FolderWriter]:
+def write_view(
+    target: str, *, snapshot_id: str, locations: Locations, completes: bool = False
+) -> Iterator[FolderWriter]:
     """Write a view to `target`; on an error nothing of it is visible.
+
+    Args:
+        target: Folder or prefix.
+        snapshot_id: What the view is made from.
+        locations: Opens the target.
+        completes: Objects that an earlier try left below a prefix are of the same view and may be written again.
 
     Raises:
         AlreadyExists: `target` is there and not empty.
+        PermissionDenied, InvalidInput: There can be no such folder.
     """
     is_local = "://" not in target
     folder = Path(target) if is_local else None
     if folder is not None and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AlreadyExists(f"{target} exists and is not empty; choose another folder, or remove it first")
     if folder is not None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         staging = folder.parent / f".{folder.name}.{uuid4().hex}.tmp"
-        staging.mkdir()
+        try:
+            staging.mkdir(parents=True)
+        except PermissionError as error:
+            raise PermissionDenied(f"{folder.parent}: not writable by this user; choose another folder") from error
+        except OSError as error:
+            raise InvalidInput(f"{target}: no folder can be made there ({error.strerror}); choose another") from error
     else:
+        if not completes and next(locations.store(target).list(""), None) is not None:
+            raise AlreadyExists(f"{target} holds objects already; choose another place, or remove them first")
         staging = Path(tempfile.mkdtemp(prefix="headrace-view-"))
     writer = FolderWriter(staging, target=target, snapshot_id=snapshot_id)
     try:
@@ -117,24 +131,21 @@ def write_view(target: str, *, snapshot_id: str) -> Iterator[FolderWriter]:
         if folder is not None:
             _publish(staging, folder)
         else:
-            _upload(staging, open_store(target), writer.files)
+            _upload(staging, locations.store(target), writer.files)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def _publish(staging: Path, folder: Path) -> None:
     _sync_folders(staging)
-    with contextlib.suppress(FileNotFoundError):
-        folder.rmdir()  # an empty folder that the user made
     try:
-        staging.rename(folder)
+        staging.rename(folder)  # takes the place of an empty folder, of nothing else
     except OSError as error:
         raise AlreadyExists(f"{folder} appeared while the view was written; it was left as it is") from error
     _sync_folder(folder.parent)
 
 
 def _upload(staging: Path, store: ObjectStore, files: list[ViewFile]) -> None:
-    store.prepare_for_writing()
     for file in files:
         store.put(file.name, (staging / file.name).read_bytes())
 

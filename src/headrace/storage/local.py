@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import stat as file_modes
 import threading
@@ -29,6 +30,9 @@ from headrace.storage.store import ObjectStat, Range
 
 __all__ = ["LocalStore"]
 
+_logger = logging.getLogger(__name__)
+
+_COMPARE_BYTES = 1024 * 1024
 _STALE_SECONDS = 24 * 3600.0
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -138,9 +142,8 @@ class LocalStore:
         check_new_key(key)
         path = self._path(key)
         views = [memoryview(buffer).cast("B") for buffer in buffers]
-        if not self._keep_existing(path, num_bytes=sum(view.nbytes for view in views)) and not self._write(path, views):
-            # Somebody else created it between the two calls.
-            self._keep_existing(path, num_bytes=sum(view.nbytes for view in views))
+        while not (self._keep_existing(path, views) or self._write(path, views)):
+            pass  # somebody else created it between the two calls
 
     def stat(self, key: str) -> ObjectStat | None:
         path = self._path(key)
@@ -275,8 +278,12 @@ class LocalStore:
             self._disk.link(temporary, path)
         return True
 
-    def _keep_existing(self, path: str, *, num_bytes: int) -> bool:
-        """Make an existing object of that size durable; False if there is none."""
+    def _keep_existing(self, path: str, views: Sequence[memoryview]) -> bool:
+        """Make an existing object with this content durable; False if there is none, or a rotten one that was removed.
+
+        The key says what the content must be, so an object that differs was changed after it was written: nobody could
+        read it, and a commit must not be acknowledged on top of it.
+        """
         with self._writing(path):
             self._check_usable()
             try:
@@ -287,19 +294,21 @@ class LocalStore:
                 status = os.fstat(descriptor)
                 if not file_modes.S_ISREG(status.st_mode):
                     raise InvalidInput(f"cannot create object {path}: something that is not a file bears this name")
-                if status.st_size != num_bytes:
-                    raise DataCorrupted(
-                        f"object {path} has {status.st_size:,} bytes, but the content that its name stands for has "
-                        f"{num_bytes:,}. Move that file away, then write again"
-                    )
-                # Its writer may have died before its own sync.
-                self._sync_file(descriptor, path)
+                is_whole = status.st_size == sum(view.nbytes for view in views) and _holds(descriptor, views)
+                if is_whole:
+                    # Its writer may have died before its own sync.
+                    self._sync_file(descriptor, path)
             finally:
                 os.close(descriptor)
             folder = os.path.dirname(path)
+            if not is_whole:
+                _logger.warning("rotten object replaced path=%s", path)
+                self._open_files.forget(path)
+                with contextlib.suppress(FileNotFoundError):
+                    self._disk.unlink(path)
             self._make_durable(folder)
             self._sync_folder(folder)
-            return True
+            return is_whole
 
     def _ensure_folder(self, path: str) -> None:
         """Create the folder without waiting for the device: what lies in it may be lost."""
@@ -438,6 +447,18 @@ class LocalStore:
             if error.errno in _BAD_NAME:
                 raise InvalidInput(f"cannot write {path}: {reason}; choose another location or name") from error
             raise Unavailable(f"cannot write {path}: {reason}; nothing was committed") from error
+
+
+def _holds(descriptor: int, views: Sequence[memoryview]) -> bool:
+    """Whether the file begins with exactly these bytes."""
+    position = 0
+    for view in views:
+        for start in range(0, view.nbytes, _COMPARE_BYTES):
+            piece = view[start : start + _COMPARE_BYTES]
+            if os.pread(descriptor, piece.nbytes, position) != piece:
+                return False
+            position += piece.nbytes
+    return True
 
 
 def _object_stat(key: str, status: os.stat_result) -> ObjectStat | None:

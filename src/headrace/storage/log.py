@@ -7,6 +7,7 @@ Appends commute: who loses the race for a number reads the winner, rebuilds its 
 
 from __future__ import annotations
 
+import logging
 import random
 import secrets
 import threading
@@ -18,7 +19,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from headrace.errors import DataCorrupted, HeadraceError, NotFound, Unavailable
 from headrace.storage.canonical import JsonValue, read_json
-from headrace.storage.checkpoints import Checkpoints
+from headrace.storage.checkpoints import Checkpoint, Checkpoints
 from headrace.storage.digests import digest_hex
 from headrace.storage.sealed import read_sealed, seal
 from headrace.storage.store import ObjectStore
@@ -27,6 +28,8 @@ from headrace.units import format_timestamp, parse_timestamp
 __all__ = ["FORMAT", "EntryLog", "LogEntry", "LogState", "now_microseconds"]
 
 FORMAT = 1
+_logger = logging.getLogger(__name__)
+
 _MAX_ATTEMPTS = 1_000
 _MAX_ENTRY_BYTES = 16 * 1024 * 1024
 
@@ -71,8 +74,8 @@ S = TypeVar("S", bound=LogState)
 class EntryLog(Generic[S]):
     """One log below `base` ("" or "datasets/<uid>/") and the state that it adds up to.
 
-    Safe to use from several threads. Opening reads the newest checkpoint and the entries after it; nothing is read
-    before the first call.
+    Safe to use from several threads. Opening reads the newest checkpoint and the entries after it, or
+    all entries when it is damaged; nothing is read before the first call.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class EntryLog(Generic[S]):
     ) -> None:
         self._store = store
         self._base = base
+        self._initial = state.copy()
         self._state = state
         self._published: S | None = None  # copy for readers, made anew when an entry was applied since
         self._actor = actor
@@ -96,6 +100,7 @@ class EntryLog(Generic[S]):
         self._digest: str | None = None
         self._time = 0
         self._is_open = False
+        self._is_whole = False  # whether a listing showed that nothing lies behind the last entry
 
     @property
     def number(self) -> int:
@@ -111,17 +116,13 @@ class EntryLog(Generic[S]):
         """The state after the newest entry of the store; what is returned never changes."""
         with self._lock:
             if not self._is_open:
-                checkpoint = self._checkpoints.newest()
-                if checkpoint is not None:
-                    for number, data in enumerate(self._checkpoints.entries(checkpoint), 1):
-                        if number > self._number:  # an earlier call may have failed half way
-                            self._apply(self._parse(data, number, is_verified=True))
-                    if self._digest != checkpoint.digest:
-                        raise DataCorrupted(
-                            f"{self._store.uri}/{checkpoint.key} does not belong to this log: entry "
-                            f"{checkpoint.number} has another digest. Delete the folder '{self._base}checkpoints'; it "
-                            "is rebuilt from the log"
-                        )
+                try:
+                    self._read_checkpoint()
+                except (DataCorrupted, NotFound) as error:
+                    # A checkpoint only saves time: the log itself is what counts.
+                    _logger.warning("checkpoint ignored log=%s/%slog error=%s", self._store.uri, self._base, error)
+                    self._state = self._initial.copy()
+                    self._number, self._digest, self._time = 0, None, 0
                 self._is_open = True
             self._read_tail()
             if self._published is None:
@@ -134,11 +135,15 @@ class EntryLog(Generic[S]):
         `plan` makes the body from the newest state; it is called again after each lost race, and may raise to refuse.
 
         Raises:
+            DataCorrupted: An entry is missing before later ones.
             Unavailable: The store did not say whether the entry was written, or rivals won for minutes.
         """
         with self._lock:
             for attempt in range(_MAX_ATTEMPTS):
                 state = self.refresh()
+                if not self._is_whole:
+                    self._read_before_gap(self._number + 1)  # else a lost entry's number would be given again
+                    self._is_whole = True
                 body = plan(state)
                 if body is None:
                     return None
@@ -178,6 +183,36 @@ class EntryLog(Generic[S]):
     def key(self, number: int) -> str:
         """The object key of an entry."""
         return f"{self._base}log/{number:010d}.json"
+
+    def check_checkpoint(self) -> None:
+        """Read the newest checkpoint as opening does; for `verify`, because opening goes on without it.
+
+        Raises:
+            DataCorrupted: It, or a segment of it, is not what was written.
+        """
+        checkpoint = self._checkpoints.newest()
+        if checkpoint is not None:
+            previous: str | None = None
+            for number, data in enumerate(self._checkpoints.entries(checkpoint), 1):
+                entry = self._parse(data, number)
+                self._check_chain(entry, previous)
+                previous = entry.digest
+            self._require_end(checkpoint, previous)
+
+    def _read_checkpoint(self) -> None:
+        checkpoint = self._checkpoints.newest()
+        if checkpoint is not None:
+            for number, data in enumerate(self._checkpoints.entries(checkpoint), 1):
+                if number > self._number:  # an earlier call may have been interrupted half way
+                    self._apply(self._parse(data, number, is_verified=True))
+            self._require_end(checkpoint, self._digest)
+
+    def _require_end(self, checkpoint: Checkpoint, digest: str | None) -> None:
+        if digest != checkpoint.digest:
+            raise DataCorrupted(
+                f"{self._store.uri}/{checkpoint.key} does not belong to this log: entry {checkpoint.number} has "
+                f"another digest. Delete the folder '{self._base}checkpoints'; it is rebuilt from the log"
+            )
 
     def _read_bytes(self, number: int) -> bytes:
         return self._store.get(self.key(number))

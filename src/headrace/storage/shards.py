@@ -79,10 +79,14 @@ class ShardWriter:
         self._num_members += 1
         return len(self._pending), start
 
-    def close(self) -> list[ShardRecord]:
-        """Write what is left and wait until every shard is durable."""
+    def flush(self) -> None:
+        """End the shard at hand and start to write it; does not wait for its end."""
         if self._num_members:
             self._flush()
+
+    def close(self) -> list[ShardRecord]:
+        """Write what is left and wait until every shard is durable."""
+        self.flush()
         try:
             return [future.result() for future in self._pending]
         finally:

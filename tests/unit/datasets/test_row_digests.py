@@ -85,9 +85,10 @@ def test_encoding_is_the_one_described(column: Column) -> None:
 def test_encoding_does_not_depend_on_slices(column: Column, start: int, stop: int) -> None:
     array = column.array
     array = array.cast(normal_type(array.type, column="x"))
-    assert encode_values("x", values=array.slice(start, max(0, stop - start))) == encode_values("x", values=array)[
-        start : max(start, stop)
-    ]
+    assert (
+        encode_values("x", values=array.slice(start, max(0, stop - start)))
+        == encode_values("x", values=array)[start : max(start, stop)]
+    )
 
 
 @settings(max_examples=120)
@@ -181,7 +182,9 @@ def test_nanoseconds_inside_lists_count() -> None:
 
 def test_neighbouring_columns_cannot_be_confused() -> None:
     """Lengths are part of the encoding, so values never run into each other."""
-    assert _digests({"a": pa.array(["xy"]), "b": pa.array([""])}) != _digests({"a": pa.array(["x"]), "b": pa.array(["y"])})
+    assert _digests({"a": pa.array(["xy"]), "b": pa.array([""])}) != _digests(
+        {"a": pa.array(["x"]), "b": pa.array(["y"])}
+    )
     assert _digests({"a": pa.array([["x", "y"]])}) != _digests({"a": pa.array([["xy"]])})
     assert _digests({"ab": pa.array(["c"])}) != _digests({"a": pa.array(["bc"])})
 

@@ -229,26 +229,33 @@ def _checkpointed(num_entries: int = 70) -> ScriptedStore:
     return store
 
 
-def test_corrupted_segment_is_named_and_deleting_checkpoints_heals() -> None:
+@pytest.mark.parametrize("folder", ["checkpoints/segments/", "checkpoints/99"])
+def test_damaged_checkpoint_is_named_by_the_check_and_opening_reads_the_log(folder: str) -> None:
     store = _checkpointed(140)
-    segments = [key for key in store.contents() if "segments/" in key]
-    store.flip_bit(segments[-1], 12_345)
+    damaged = [key for key in store.contents() if folder in key][0]
+    store.flip_bit(damaged, 300)
     log = _log(store)
-    for _ in range(2):
-        with pytest.raises(DataCorrupted, match=segments[-1]):
-            log.refresh()
+    assert log.refresh().values == list(range(140))
+    with pytest.raises(DataCorrupted, match=damaged):
+        log.check_checkpoint()
+    assert _add(log, 140).number == 141
     for key in list(store.contents()):
         if "checkpoints/" in key:
             store.delete(key)
-    assert log.refresh().values == list(range(140))
+    log.check_checkpoint()
+    assert _log(store).refresh().values == list(range(141))
 
 
-def test_corrupted_checkpoint_is_named() -> None:
-    store = _checkpointed()
-    (checkpoint,) = [key for key in store.contents() if "checkpoints/" in key and "segments/" not in key]
-    store.flip_bit(checkpoint, 300)
-    with pytest.raises(DataCorrupted, match=checkpoint):
-        _log(store).refresh()
+def test_missing_segment_is_no_harm() -> None:
+    store = _checkpointed(140)
+    for key in [key for key in store.contents() if "segments/" in key][:1]:
+        store.delete(key)
+    assert _log(store).refresh().values == list(range(140))
+
+
+def test_whole_checkpoint_passes_the_check() -> None:
+    _log(_checkpointed(140)).check_checkpoint()
+    _log(_checkpointed(3)).check_checkpoint()
 
 
 def test_checkpoint_of_another_log_is_refused() -> None:
@@ -306,6 +313,9 @@ def test_missing_entry_before_later_ones_is_found_by_the_full_replay() -> None:
     store.delete(_key(3))
     with pytest.raises(DataCorrupted, match=rf"{_key(3)} is missing, but later entries are there"):
         list(_log(store).entries())
+    with pytest.raises(DataCorrupted, match="is missing, but later entries are there"):
+        _add(_log(store), "would take the lost number")
+    assert _key(3) not in store.contents()
 
 
 def test_entry_of_a_newer_format_asks_for_an_update() -> None:

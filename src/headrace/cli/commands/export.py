@@ -23,6 +23,7 @@ def export(output: Output, *, ref: Reference, uri: str, form: str) -> None:
 
     URI is a new folder, or a place in an object store.
     """
-    view = open_snapshot(ref).export(uri, format=form)
+    with output.progress() as progress:
+        view = open_snapshot(ref).export(uri, format=form, progress=progress)
     report_view(output, view, form=form)
     output.next("lineage", str(ref))

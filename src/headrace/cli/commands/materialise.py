@@ -22,6 +22,7 @@ def materialise(output: Output, *, ref: Reference, uri: str | None) -> None:
     things that can be made again.
     """
     snapshot = open_snapshot(ref)
-    view = snapshot.materialise(uri)
+    with output.progress() as progress:
+        view = snapshot.materialise(uri, progress=progress)
     report_view(output, view, form=snapshot.dataset.type)
     output.next("lineage", str(ref))

@@ -126,9 +126,7 @@ def _rare_jpeg_size(data: bytes, name: str) -> tuple[int, int]:
         with _open_with_pillow(data, format="jpeg") as image:
             return image.size
     except Exception as error:  # noqa: BLE001 - Pillow's parsers raise almost any class on hostile bytes
-        raise InvalidInput(
-            f"is a JPEG whose header cannot be read: {error}; write the image anew", file=name
-        ) from None
+        raise InvalidInput(f"is a JPEG whose header cannot be read: {error}; write the image anew", file=name) from None
 
 
 def _probe_png(data: bytes, name: str) -> MediaHeader:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from headrace.datasets.batches import FileEntry, Origin
 from headrace.datasets.media import MediaInput
-from headrace.datasets.sources.folder import FolderFiles, LocalFile
+from headrace.datasets.sources.folder import FolderFiles
 from headrace.datasets.sources.stored_objects import StoredObject
 from headrace.errors import InvalidInput
 
@@ -50,11 +50,11 @@ def list_local_files(paths: Sequence[tuple[str, os.stat_result]]) -> FolderFiles
             raise InvalidInput("is a device, pipe or socket; expected regular files", file=path)
         if not path.isascii() or "\\" in path:
             _check_name(path)
-        files.append(LocalFile(path[len(prefix) :], status.st_size, status.st_mtime_ns))
+        files.append((path[len(prefix) :], status.st_size, status.st_mtime_ns))
     files.sort()
     for before, after in itertools.pairwise(files):
-        if before.path == after.path:
-            raise InvalidInput("is named twice in the list; expected each file once", file=prefix + after.path)
+        if before[0] == after[0]:
+            raise InvalidInput("is named twice in the list; expected each file once", file=prefix + after[0])
     return FolderFiles(root, files, name=root)
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import quote
 
 from headrace.datasets.batches import FileEntry, Origin
@@ -21,12 +21,12 @@ __all__ = ["FolderFiles", "LocalFile", "open_folder"]
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_.~/-]+").fullmatch
 
 
-class LocalFile(NamedTuple):
-    """A listed file. `path` is relative to the folder, which makes tuples sort in path order."""
-
-    path: str
-    size: int  # bytes
-    mtime_ns: int
+LocalFile = tuple[
+    str,  # path relative to the folder, which makes tuples sort in path order
+    int,  # size in bytes
+    int,  # time of the last change in nanoseconds
+]
+"""A listed file. A plain tuple, which the garbage collector forgets: named ones cost 70 ms more for 20,000 files."""
 
 
 class FolderFiles:
@@ -36,7 +36,7 @@ class FolderFiles:
         """`root` is absolute; `name` is the folder as the user gave it, for messages."""
         self.kind: Literal["files"] = "files"
         self.num_files: int | None = len(files)
-        self.num_bytes: int | None = sum(file.size for file in files)
+        self.num_bytes: int | None = sum(size for _, size, _ in files)
         self.origins: list[Origin] = [Origin(file_uri(root), self.num_bytes)]
         self._root = root
         self._files = files
@@ -84,7 +84,7 @@ def open_folder(path: str, *, name: str, limits: ArchiveLimits) -> FolderFiles:
                         _check_name(base, relative, folder=name)
                     if entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
-                        files.append(LocalFile(relative, status.st_size, status.st_mtime_ns))
+                        files.append((relative, status.st_size, status.st_mtime_ns))
                         continue
                     if entry.is_symlink():
                         _check_link(os.path.join(root, relative), relative, real_root=real_root, folder=name)
@@ -101,7 +101,7 @@ def open_folder(path: str, *, name: str, limits: ArchiveLimits) -> FolderFiles:
                         raise InvalidInput(
                             f"{relative!r} is a device, pipe or socket; expected regular files and folders", file=name
                         )
-                    files.append(LocalFile(relative, status.st_size, status.st_mtime_ns))
+                    files.append((relative, status.st_size, status.st_mtime_ns))
         except OSError as error:
             raise local_error(error, os.path.join(name, prefix)) from error
     if not files:

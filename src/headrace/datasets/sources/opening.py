@@ -28,7 +28,6 @@ from headrace.datasets.sources.parquet_table import ParquetTable
 from headrace.datasets.sources.row_iterable import RowIterable
 from headrace.datasets.sources.source import FileSource, Source, TableSource
 from headrace.datasets.sources.stored_objects import (
-    LocationOpener,
     SourceOpener,
     StoredObject,
     find_object,
@@ -40,6 +39,7 @@ from headrace.errors import InvalidInput, NotFound
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.archives import ARCHIVE_SUFFIXES, archive_kind
 from headrace.storage.containers import Container, LocalContainer, local_error
+from headrace.storage.locations import Locations
 from headrace.storage.uris import StoreUri
 
 __all__ = ["SourceOpener", "open_source", "read_table_entry"]
@@ -63,6 +63,7 @@ def open_source(
     opener: SourceOpener | None = None,
     schema: pa.Schema | None = None,
     allow_nested: bool = True,
+    tables_are_files: bool = False,
 ) -> Source:
     """The rows or files of `value`. Listings are made here; contents are read when they are iterated.
 
@@ -70,9 +71,10 @@ def open_source(
         value: A path or URI of a table, archive or folder; a glob; a list of paths or URIs; an Arrow table, batch or
             reader; a pandas or polars frame; an iterable of dicts; or a `TableSource` or `FileSource`.
         csv_has_header: Whether the first row of CSV files names the columns.
-        opener: Opens remote URIs; default: by the usual environment variables.
+        opener: Opens remote URIs; by default with the credentials of the usual environment variables.
         schema: Types of columns that the source itself does not type: CSV, JSON, dicts.
         allow_nested: Whether archives may hold archives (as files; they are never opened).
+        tables_are_files: Take a single file, or listed ones, as they are, even where the extension is a table's.
 
     Raises:
         NotFound: Nothing there; names what is near.
@@ -82,9 +84,10 @@ def open_source(
     opening = _Opening(
         csv_has_header=csv_has_header,
         limits=limits,
-        opener=opener or LocationOpener(),
+        opener=opener or Locations(),
         schema=schema,
         allow_nested=allow_nested,
+        tables_are_files=tables_are_files,
     )
     return opening.open(value)
 
@@ -123,12 +126,14 @@ class _Opening:
         opener: SourceOpener,
         schema: pa.Schema | None,
         allow_nested: bool,
+        tables_are_files: bool,
     ) -> None:
         self._csv_has_header = csv_has_header
         self._limits = limits
         self._opener = opener
         self._schema = schema
         self._allow_nested = allow_nested
+        self._tables_are_files = tables_are_files
 
     def open(self, value: object) -> Source:
         if isinstance(value, (str, os.PathLike)):
@@ -181,6 +186,8 @@ class _Opening:
             raise local_error(error, path) from error
         if os.path.isdir(path):
             return open_folder(path, name=path, limits=self._limits)
+        if self._tables_are_files and archive_kind(path) is None:
+            return list_local_files([(path, _status(path))])
         return self._open_file(LocalContainer(path), path)
 
     def _open_uri(self, uri: str) -> Source:
@@ -191,6 +198,8 @@ class _Opening:
             if not glob.has_magic(uri):
                 raise
             found = None
+        if found is not None and self._tables_are_files and archive_kind(found.key) is None:
+            return list_stored_files([found])
         if found is not None:
             return self._open_file(found.container(), found.key)
         if glob.has_magic(uri):
@@ -248,15 +257,19 @@ class _Opening:
                 )
             return JoinedFiles([open_folder(path, name=path, limits=self._limits) for path in folders])
         local = [path for path, _ in files]
-        if _common_kind(local) == "file":
+        if self._kind(local) == "file":
             return list_local_files(files)
         return self._joined([LocalContainer(path) for path in local], local)
 
     def _open_objects(self, objects: Sequence[StoredObject]) -> Source:
         keys = [item.key for item in objects]
-        if _common_kind(keys) == "file":
+        if self._kind(keys) == "file":
             return list_stored_files(objects)
         return self._joined([item.container() for item in objects], keys)
+
+    def _kind(self, paths: Sequence[str]) -> Kind:
+        kind = _common_kind(paths)
+        return "file" if kind == "table" and self._tables_are_files else kind
 
     def _joined(self, containers: Sequence[Container], paths: Sequence[str]) -> Source:
         """Tables only, or archives only."""

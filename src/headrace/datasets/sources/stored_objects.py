@@ -13,7 +13,7 @@ from headrace.storage.archive_limits import ArchiveLimits, check_member_count
 from headrace.storage.containers import StoredContainer
 from headrace.storage.store import ObjectStat, ObjectStore
 
-__all__ = ["LocationOpener", "SourceOpener", "StoredObject", "find_object", "glob_objects", "list_objects"]
+__all__ = ["SourceOpener", "StoredObject", "find_object", "glob_objects", "list_objects"]
 
 
 class SourceOpener(Protocol):
@@ -22,18 +22,6 @@ class SourceOpener(Protocol):
     def open(self, uri: str) -> tuple[ObjectStore, str]:
         """The store and the key in it; the key is '' for a whole bucket."""
         ...
-
-
-class LocationOpener:
-    """Opens what `headrace.storage.opening` opens, with the usual environment variables."""
-
-    def open(self, uri: str) -> tuple[ObjectStore, str]:
-        # Costs much of the start-up time; most sources are local.
-        from headrace.storage.opening import open_location, open_store
-        from headrace.storage.uris import StoreUri
-
-        location = StoreUri.parse(uri)
-        return open_location(location) if location.name else (open_store(location), "")
 
 
 @dataclass(frozen=True, slots=True, order=True)

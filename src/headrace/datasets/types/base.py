@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from headrace.datasets.media import MediaProbe
 from headrace.datasets.probes.media_probes import media_probes
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.errors import InvalidInput
+from headrace.storage.locations import Locations
 
 if TYPE_CHECKING:
     from headrace.datasets.views import ViewReader, ViewWriter
@@ -31,6 +32,7 @@ class IngestContext:
     schema: pa.Schema  # the dataset's declared schema (TABLE), or the type's own
     key: str | None  # the dataset's key column
     on_invalid: OnInvalid = "raise"
+    locations: Locations = field(default_factory=Locations)  # opens URIs that rows name
 
 
 class DatasetType(ABC):
@@ -46,6 +48,8 @@ class DatasetType(ABC):
     label_column: ClassVar[str | None] = None  # string or list<string> column whose values are counted as labels
     csv_has_header: ClassVar[bool] = True
     accepts_extra_columns: ClassVar[bool] = True
+    tables_are_files: ClassVar[bool] = False  # a file is one sample as it is, even where its extension is a table's
+    allows_nested_archives: ClassVar[bool] = False  # an archive within an archive may be a sample
 
     @abstractmethod
     def ingest_schema(self, declared: pa.Schema | None) -> pa.Schema:

@@ -78,6 +78,10 @@ def array_of(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     if isinstance(values, pa.ExtensionArray):
         values = values.storage
     if pa.types.is_dictionary(values.type):
+        if pa.types.is_string_view(values.type.value_type) or pa.types.is_binary_view(values.type.value_type):
+            # Arrow cannot take from views; polars gives them for its categories.
+            kind = pa.string() if pa.types.is_string_view(values.type.value_type) else pa.large_binary()
+            values = pa.DictionaryArray.from_arrays(values.indices, values.dictionary.cast(kind))
         values = values.dictionary_decode()
     return values
 

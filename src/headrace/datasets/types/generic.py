@@ -35,6 +35,8 @@ class Generic(DatasetType):
     name: ClassVar[str] = "GENERIC"
     key: ClassVar[str | None] = "name"
     accepts_extra_columns: ClassVar[bool] = False
+    tables_are_files: ClassVar[bool] = True
+    allows_nested_archives: ClassVar[bool] = True
 
     def ingest_schema(self, declared: pa.Schema | None) -> pa.Schema:
         """`name` string and `data`, bytes of any kind; neither is null."""
@@ -100,7 +102,9 @@ class Generic(DatasetType):
             names = string_values(table.column("name"), column="name", place=place).to_pylist()
             if origin_idx not in cells:
                 known = source.origins
-                cells[origin_idx] = MediaCells(known[origin_idx] if origin_idx < len(known) else Origin("memory:rows"))
+                cells[origin_idx] = MediaCells(
+                    known[origin_idx] if origin_idx < len(known) else Origin("memory:rows"), locations=context.locations
+                )
             kept: list[int] = []
             contents: list[MediaInput | None] = []
             for row_idx, cell in enumerate(cells[origin_idx].read(table.column("data"), column="data")):

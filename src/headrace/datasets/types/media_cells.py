@@ -16,9 +16,8 @@ from headrace.datasets.types.carried_columns import array_of
 from headrace.datasets.types.row_failures import place_of
 from headrace.errors import HeadraceError, InvalidInput, NotFound
 from headrace.storage.containers import file_uri, local_error
-from headrace.storage.opening import open_store
+from headrace.storage.locations import Locations
 from headrace.storage.store import ObjectStore
-from headrace.storage.uris import StoreUri
 
 __all__ = ["MediaCells"]
 
@@ -33,12 +32,12 @@ class MediaCells:
     only from tables handed over in the process: a table that came from elsewhere must not name this machine's files.
     """
 
-    __slots__ = ("_folder", "_in_process", "_place", "_remote_folder", "_stores")
+    __slots__ = ("_folder", "_in_process", "_locations", "_place", "_remote_folder")
 
-    def __init__(self, origin: Origin, *, member: str | None = None) -> None:
+    def __init__(self, origin: Origin, *, locations: Locations, member: str | None = None) -> None:
         self._place = place_of(origin, member)
         self._in_process = origin.uri.startswith("memory:") and not origin.uri.startswith("memory://")
-        self._stores: dict[str, ObjectStore] = {}
+        self._locations = locations
         self._folder: str | None = None
         self._remote_folder: str | None = None
         if self._in_process:
@@ -52,8 +51,10 @@ class MediaCells:
         else:
             self._remote_folder = origin.uri.rpartition("/")[0]
 
-    def read(self, values: pa.Array | pa.ChunkedArray, *, column: str) -> Iterator[MediaCell]:
-        """One value, reason or None for each row.
+    def read(
+        self, values: pa.Array | pa.ChunkedArray, *, column: str, empty_is_null: bool = False
+    ) -> Iterator[MediaCell]:
+        """One value, reason or None for each row. `empty_is_null`: for CSV, which has no other null.
 
         Raises:
             InvalidInput: The column holds neither bytes, text, nor {bytes, path} pairs.
@@ -74,7 +75,7 @@ class MediaCells:
                 yield None if data is None else MediaInput(name, data=data, size=len(data))
         elif types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
             for text in values.to_pylist():
-                yield None if text is None else self._resolve(text)
+                yield None if text is None or (empty_is_null and not text) else self._resolve(text)
         elif types.is_null(kind):
             for _ in range(len(values)):
                 yield None
@@ -135,15 +136,12 @@ class MediaCells:
     def _remote(self, uri: str) -> MediaCell:
         """A stored object; it is asked for only when its content is, because every question takes a round trip."""
         try:
-            location = StoreUri.parse(uri)
-            root = str(location.root)
-            if root not in self._stores:
-                self._stores[root] = open_store(location.root)
+            store, key = self._locations.open(uri)
         except HeadraceError as error:
             return error.message
-        if not location.path:
+        if not key:
             return f"{uri} names a bucket, expected an object in it"
-        return MediaInput(uri, uri=uri, fetch=partial(_fetch, self._stores[root], location.path, uri))
+        return MediaInput(uri, uri=uri, fetch=partial(_fetch, store, key, uri))
 
 
 def _leaves_folder(path: str) -> bool:

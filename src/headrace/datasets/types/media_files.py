@@ -27,16 +27,18 @@ VIDEO_SUFFIXES: Final = frozenset(
     {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".ogv", ".flv", ".wmv", ".asf"}
 )
 
-_CLUTTER_NAMES = frozenset({"thumbs.db", "desktop.ini", "license", "license.txt", "license.md"})
+_CLUTTER_NAMES = (
+    *("thumbs.db", "desktop.ini", "license", "license.txt", "license.md"),
+    *("readme", "readme.md", "readme.txt", "readme.rst"),
+)
 
 
 def is_clutter(path: str) -> bool:
     """Whether a file is what systems and authors leave beside data: hidden files, thumbnails, read-mes."""
-    name = path[path.rfind("/") + 1 :]
-    if name.startswith(".") or path.startswith(("__MACOSX/", ".")) or "/." in path:
+    if path.startswith((".", "__MACOSX/")) or "/." in path:
         return True
-    lowered = name.lower()
-    return lowered in _CLUTTER_NAMES or lowered in ("readme", "readme.md", "readme.txt", "readme.rst")
+    lowered = path.lower()
+    return lowered.endswith(_CLUTTER_NAMES) and lowered[lowered.rfind("/") + 1 :] in _CLUTTER_NAMES
 
 
 def suffix_of(path: str) -> str:

@@ -52,7 +52,7 @@ class MediaSampleType(DatasetType):
         """As the base class says; no media content is read here."""
         failures = RowFailures(context.on_invalid, source.origins)
         if source.kind == "table":
-            yield from samples_from_tables(source, self.rules, failures=failures)
+            yield from samples_from_tables(source, self.rules, failures=failures, locations=context.locations)
             return
         entries = [entry for entry in source.files() if not is_clutter(entry.path)]
         if not entries:

@@ -17,13 +17,16 @@ from headrace.datasets.types.row_failures import RowFailures, row_lines
 from headrace.datasets.types.sample_batches import sample_columns
 from headrace.datasets.types.sample_columns import SampleColumns
 from headrace.datasets.types.sample_rules import SampleRules
+from headrace.storage.locations import Locations
 
 __all__ = ["samples_from_tables"]
 
 _ID_HEX_DIGITS = 32
 
 
-def samples_from_tables(source: TableSource, rules: SampleRules, *, failures: RowFailures) -> Iterator[SampleBatch]:
+def samples_from_tables(
+    source: TableSource, rules: SampleRules, *, failures: RowFailures, locations: Locations
+) -> Iterator[SampleBatch]:
     """Rows in source order; no content behind a path or URI is read."""
     carried = CarriedColumns(("id", rules.media_column, *rules.value_names[:1]))
     cells: dict[int, MediaCells] = {}
@@ -31,7 +34,7 @@ def samples_from_tables(source: TableSource, rules: SampleRules, *, failures: Ro
         if batch.origin_idx not in cells:
             known = source.origins
             origin = known[batch.origin_idx] if batch.origin_idx < len(known) else Origin("memory:rows")
-            cells[batch.origin_idx] = MediaCells(origin)
+            cells[batch.origin_idx] = MediaCells(origin, locations=locations)
         yield _convert(batch, rules, cells=cells[batch.origin_idx], carried=carried, failures=failures)
 
 

@@ -81,7 +81,7 @@ class Table(DatasetType):
                 context,
                 failures,
                 member=member,
-                cells=MediaCells(origin, member=member),
+                cells=MediaCells(origin, member=member, locations=context.locations),
                 empty_is_null=empty_is_null,
             )
 
@@ -129,7 +129,9 @@ class Table(DatasetType):
             if media_kind(field) is not None:
                 media: list[MediaInput | None] = [None] * table.num_rows
                 if present:
-                    for row_idx, cell in enumerate(cells.read(table.column(field.name), column=field.name)):
+                    for row_idx, cell in enumerate(
+                        cells.read(table.column(field.name), column=field.name, empty_is_null=empty_is_null)
+                    ):
                         if isinstance(cell, str):
                             bad.setdefault(row_idx, (field.name, cell))
                         elif cell is None and must_be_there:
