@@ -229,7 +229,7 @@ _BAD: dict[str, Bad] = {
     "missing column": Bad("rows", lambda folder: pa.table({"name": ["x"]}), "there is no column id; expected the declared columns id, name, score"),
     "unknown column": Bad("rows", lambda folder: pa.table({"id": [7], "nmae": ["x"]}), "Did you mean 'name'?", column="nmae"),
     "null key": Bad("rows", lambda folder: pa.table({"id": pa.array([7, None], pa.int64())}), "the key is null", column="id"),
-    "duplicate key": Bad("rows", lambda folder: pa.table({"id": [7, 8, 7]}), "the key '7' appears twice in this commit, first in row 0"),
+    "duplicate key": Bad("rows", lambda folder: pa.table({"id": [7, 8, 7]}), "the key '7' appears twice in this commit, first at memory:"),
     "duplicate key in a file": Bad("rows", _file("a.csv", "id,name\n7,a\n8,b\n7,c\n"), "the key '7' appears twice", file="in/a.csv", line=4),
     "duplicate id of a photo": Bad("photos", lambda folder: [{"id": "a", "image": _JPEG, "label": "x"}] * 2, "the key 'a' appears twice"),
     "reserved column": Bad("texts", lambda folder: pa.table({"text": ["a"], "labels": [["b"]], "_id": ["c"]}), "'_id'"),

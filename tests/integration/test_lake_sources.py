@@ -171,6 +171,7 @@ def test_broken_media_is_left_out_and_listed_when_asked(lake: Lake, tmp_path: Pa
     ]  # fmt: skip
     assert commit.num_rejected == 4
     assert all(row.reason for row in commit.rejected)
+    assert not any(str(root) in row.reason for row in commit.rejected)  # `member` says which file
     assert dataset.snapshot().materialise().files
     assert lake.verify().ok
 
@@ -196,6 +197,31 @@ def test_rows_of_a_table_are_left_out_and_listed_when_asked(lake: Lake, tmp_path
     assert "leads out" in reasons[5]
     assert "no such file" in reasons[6]
     assert "appears twice" in reasons[7]
+
+
+def test_repeated_key_names_both_places_in_the_same_way(lake: Lake, tmp_path: Path) -> None:
+    for name, text in (("a.csv", "id,n\n7,1\n8,2\n"), ("b.csv", "id,n\n9,3\n7,4\n")):
+        (tmp_path / name).write_text(text)
+    schema = pa.schema([("id", pa.int64()), ("n", pa.int64())])
+    dataset = lake.create_dataset("rows", schema=schema, key="id")
+    with pytest.raises(InvalidInput) as caught:
+        dataset.commit([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert str(caught.value).startswith(
+        f"{tmp_path}/b.csv:3: the key '7' appears twice in this commit, first at {tmp_path}/a.csv:2; "
+    )
+    with pytest.raises(InvalidInput, match="^memory:rows:3: the key '5' appears twice .*, first at memory:rows:2; "):
+        dataset.commit([{"id": 4, "n": 1}, {"id": 5, "n": 1}, {"id": 5, "n": 1}])
+
+
+def test_repeated_key_names_the_first_row_that_stayed(lake: Lake) -> None:
+    schema = pa.schema([pa.field("id", pa.string(), nullable=False), media_field("image", "image")])
+    dataset = lake.create_dataset("rows", schema=schema, key="id")
+    rows = [("a", b"broken"), ("b", image_bytes()), ("c", image_bytes()), ("c", image_bytes()), ("b", image_bytes())]
+    commit = dataset.commit([{"id": key, "image": image} for key, image in rows], on_invalid="skip")
+    reasons = {row.line: row.reason for row in commit.rejected}
+    assert sorted(line or 0 for line in reasons) == [1, 4, 5]
+    assert "first at memory:rows:3;" in reasons[4]
+    assert "first at memory:rows:2;" in reasons[5]
 
 
 def test_skipping_keeps_the_first_row_of_a_key(lake: Lake) -> None:

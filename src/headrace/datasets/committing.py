@@ -147,6 +147,7 @@ def prepare_commit(
             media=options.media,
             on_invalid=options.on_invalid,
             progress=options.progress,
+            locations=locations,
             layout=options.layout,
         )
     )

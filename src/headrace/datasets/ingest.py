@@ -30,11 +30,12 @@ from headrace.datasets.narrow import narrow_table
 from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.datasets.types.base import DatasetType, OnInvalid
-from headrace.datasets.types.row_failures import place_of
+from headrace.datasets.types.row_failures import place_of, reason_of
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
 from headrace.schema.tags import Tag
 from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.locations import Locations
 from headrace.storage.parts import ROW_GROUP_ROWS, PartRecord, write_part
 from headrace.storage.shards import SHARD_BYTES, ShardWriter
 from headrace.storage.store import ObjectStore
@@ -80,6 +81,7 @@ def write_commit(
     media: MediaMode,
     on_invalid: OnInvalid,
     progress: Progress,
+    locations: Locations,
     layout: IngestLayout = IngestLayout(),
 ) -> PreparedCommit:
     """Write all rows durably below `base` and return what a log entry needs.
@@ -98,6 +100,7 @@ def write_commit(
         media=media,
         on_invalid=on_invalid,
         progress=progress,
+        locations=locations,
         layout=layout,
         origins=origins,
     )
@@ -121,6 +124,7 @@ class _CommitWriter:
         media: MediaMode,
         on_invalid: OnInvalid,
         progress: Progress,
+        locations: Locations,
         layout: IngestLayout,
         origins: Sequence[Origin],
     ) -> None:
@@ -137,7 +141,7 @@ class _CommitWriter:
         self._probes = dataset_type.probes(schema)
         self._pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
         self._loader = MediaLoader(self._pool)
-        self._placer = MediaPlacer(ShardWriter(store, base, shard_bytes=layout.shard_bytes))
+        self._placer = MediaPlacer(ShardWriter(store, base, shard_bytes=layout.shard_bytes), locations=locations)
         self._schemas: list[pa.Schema] = []
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
@@ -203,6 +207,8 @@ class _CommitWriter:
                 for idx in np.flatnonzero(has_key & ~keep).tolist():
                     del self._ordinals_of_keys[keys[idx]]  # its media was refused, so the key is free again
                 keys = [keys[idx] for idx in positions]
+                ordinals = range(self._num_rows, self._num_rows + len(keys))
+                self._ordinals_of_keys.update(zip(keys, ordinals, strict=True))
             indices = pa.array(positions)
             arrays = {name: values.take(indices) for name, values in arrays.items()}
             locators = {name: [values[idx] for idx in positions] for name, values in locators.items()}
@@ -299,9 +305,8 @@ class _CommitWriter:
                 reason = f"the key column {self._key!r} is {'null' if key is None else 'empty'}; every row needs a key"
             elif key in known:
                 reason = (
-                    f"the key {key!r} appears twice in this commit, first in row {known[key]} (counted from 0); a "
-                    "key must be "
-                    "unique within one commit"
+                    f"the key {key!r} appears twice in this commit, first at {self._place_of(known[key], batch)}; a key "
+                    "must be unique within one commit"
                 )
             else:
                 known[key] = self._num_rows + idx
@@ -309,6 +314,20 @@ class _CommitWriter:
             self._refuse(batch, idx, reason)
             keep[idx] = False
         return [key or "" for key in keys]
+
+    def _place_of(self, ordinal: int, batch: SampleBatch) -> str:
+        """Where an earlier row came from, as `_place` says it; its number from 1 when it is already in a part."""
+        in_batch = ordinal - self._num_rows
+        if in_batch >= 0:
+            return _place(batch, in_batch, self._origins)
+        row = in_batch + self._pending_rows
+        for table in self._pending if row >= 0 else ():
+            if row < table.num_rows:
+                origin, member, line = (table.column(name)[row].as_py() for name in ("_origin", "_member", "_line"))
+                place = place_of(self._origins[origin], member)
+                return place if line is None else f"{place}:{line}"
+            row -= table.num_rows
+        return f"row {ordinal + 1:,} of the commit"
 
     def _append(
         self,
@@ -417,7 +436,7 @@ class _CommitWriter:
             if error is not None and line is None:
                 raise error
             raise InvalidInput(reason, file=place_of(origin, member), line=line) from error
-        self._reject([RejectedRow(origin.uri, member, line, reason)])
+        self._reject([RejectedRow(origin.uri, member, line, reason if error is None else reason_of(error, member))])
 
     def _reject(self, rows: Sequence[RejectedRow]) -> None:
         self._num_rejected += len(rows)

@@ -40,12 +40,12 @@ class MediaLoader:
     Small files that the system has cached cost less than handing them between threads that compete for the interpreter,
     and a value that is used at once needs no fresh memory: 20,000 photos of 24 KB took 0.2 s one by one and 0.5 s when
     they were kept. Slow disks, stores and probes are loaded by the pool, up to 12 runs of 64 values or 256 MB ahead. The
-    first 8 values tell which it is.
+    first 8 values tell which it is, on the caller's thread unless they come from a store or an archive.
     """
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
-        self._is_fast = True
+        self._is_fast: bool | None = None  # not known yet
         self._num_run_values = _TRIAL_VALUES
 
     def load(
@@ -57,7 +57,13 @@ class MediaLoader:
         ahead_bytes = 0
         try:
             for start, end, num_bytes in runs:
-                if self._is_fast and not pending:
+                if self._is_fast is None:
+                    first = values[start]
+                    # What is fetched may come from far away, where eight values one by one would take a second.
+                    is_fast = first is None or first.fetch is None
+                else:
+                    is_fast = self._is_fast
+                if is_fast and not pending:
                     begin = time.perf_counter()
                     waited = 0.0
                     for value in values[start:end]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from headrace.datasets.columns import LOCATOR_TYPE
 from headrace.datasets.media_loading import LoadedMedia
+from headrace.storage.locations import Locations
 from headrace.storage.shards import ShardRecord, ShardWriter
 
 __all__ = ["Locator", "MediaPlacer", "locator_array"]
@@ -33,8 +34,9 @@ _NULL = (None,) * len(LOCATOR_TYPE)
 class MediaPlacer:
     """Places the media values of one commit. Not thread-safe."""
 
-    def __init__(self, shards: ShardWriter) -> None:
+    def __init__(self, shards: ShardWriter, *, locations: Locations) -> None:
         self._shards = shards
+        self._locations = locations
         self._num_members = 0
         self.num_bytes = 0  # media bytes placed so far, adopted ones included
 
@@ -53,12 +55,17 @@ class MediaPlacer:
         )  # fmt: skip
 
     def adopt(self, value: LoadedMedia) -> Locator:
-        """Leave the value where it lies."""
+        """Leave the value where it lies, pinned to the version that it has now."""
         source, header = value.source, value.header
+        version = source.version
+        if version is None and source.uri is not None:  # named in a table's cell, where nobody has asked for it yet
+            store, key = self._locations.open(source.uri)
+            stat = store.stat(key)
+            version = None if stat is None else stat.version
         size = len(value.data)
         self.num_bytes += size
         return (
-            None, source.uri, source.version, source.offset, size, value.digest, value.check,
+            None, source.uri, version, source.offset, size, value.digest, value.check,
             header.format, header.width, header.height, header.duration,
         )  # fmt: skip
 

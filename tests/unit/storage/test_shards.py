@@ -75,6 +75,20 @@ def test_members_spread_over_shards_of_the_given_size() -> None:
         assert len(data) <= 5000 or records[shard_idx].num_members == 1
 
 
+def test_flush_starts_a_new_shard_and_close_gives_all() -> None:
+    store = ScriptedStore()
+    writer = ShardWriter(store, "")
+    writer.flush()  # nothing to write yet
+    places = []
+    for content in (b"a", b"b"):
+        places.append(writer.add(content.decode(), content))
+        writer.flush()
+    records = writer.close()
+    assert [shard_idx for shard_idx, _ in places] == [0, 1]
+    for content, (shard_idx, offset) in zip((b"a", b"b"), places, strict=True):
+        assert store.get(shard_key(records[shard_idx].digest))[offset : offset + 1] == content
+
+
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, 9000), min_size=1, max_size=60), st.sampled_from([1, 3000, 20_000]))
 def test_every_member_lies_where_it_was_said_to_over_many_shards(sizes: list[int], shard_bytes: int) -> None:

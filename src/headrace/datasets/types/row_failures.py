@@ -9,7 +9,7 @@ from headrace.datasets.batches import Origin, RejectedRow, RowBatch
 from headrace.datasets.types.base import OnInvalid
 from headrace.errors import InvalidInput
 
-__all__ = ["RowFailures", "place_of", "row_lines"]
+__all__ = ["RowFailures", "place_of", "reason_of", "row_lines"]
 
 
 class RowFailures:
@@ -54,7 +54,7 @@ class RowFailures:
         """As `reject`, for an error that already says where it happened."""
         if self._on_invalid == "raise":
             raise error
-        self._rejected.append(RejectedRow(self._origin(origin_idx).uri, member, error.line, error.message))
+        self._rejected.append(RejectedRow(self._origin(origin_idx).uri, member, error.line, reason_of(error, member)))
 
     def drain(self) -> list[RejectedRow]:
         """Rows left out since the last call."""
@@ -72,6 +72,14 @@ def place_of(origin: Origin, member: str | None = None) -> str:
         return place
     place = place.rstrip("/")
     return place if place.endswith("/" + member) else f"{place}/{member}"
+
+
+def reason_of(error: InvalidInput, member: str | None) -> str:
+    """The message; without the file where that is the member, which a rejected row names beside it."""
+    message = error.message
+    if member and error.file and error.file.endswith(member) and message.startswith(f"{error.file}: "):
+        return message[len(error.file) + 2 :]
+    return message
 
 
 def row_lines(batch: RowBatch) -> Sequence[int]:
