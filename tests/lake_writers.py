@@ -22,7 +22,7 @@ _PHOTO = image_bytes()
 
 
 def processes() -> Any:
-    """Child processes that start in milliseconds: forked from a server that has imported everything and has no threads."""
+    """Child processes that start in milliseconds: forked from a server that has imported all and has no threads."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [

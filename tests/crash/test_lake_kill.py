@@ -1,4 +1,4 @@
-"""A writer of a lake that is killed loses nothing it acknowledged, and what it began is there as a whole or not at all."""
+"""A killed writer of a lake loses nothing it acknowledged; what it began is there as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _leftovers(root: Path) -> list[Path]:
 _PARTS = 6
 
 
-@pytest.mark.parametrize("part", [0, 1, 3])  # half of all steps, each kind of step among them
+@pytest.mark.parametrize("part", [0, 3])  # a third of all steps, each kind of step among them
 def test_writer_killed_at_any_step_leaves_a_lake_that_goes_on(tmp_path: Path, part: int) -> None:
     disk = CountingDisk()
     write_story(tmp_path / "whole", disk=disk)

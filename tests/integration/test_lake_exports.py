@@ -147,6 +147,16 @@ def test_export_refuses_options_that_it_does_not_know(lake: Lake, tmp_path: Path
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 
 
+@pytest.mark.parametrize("size", [0, -1, 1.5, "1 MB", True, None])
+def test_export_refuses_sizes_that_are_none(lake: Lake, tmp_path: Path, size: object) -> None:
+    snapshot = _photos(lake)
+    with pytest.raises(InvalidInput, match="expected a whole number of bytes from 1"):
+        snapshot.export(str(tmp_path / "out"), format="parquet", file_bytes=size)
+    with pytest.raises(InvalidInput, match="expected a whole number of bytes from 1"):
+        snapshot.export(str(tmp_path / "out"), format="webdataset", shard_bytes=size)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_export_never_writes_over_files(lake: Lake, tmp_path: Path) -> None:
     snapshot = _photos(lake)
     snapshot.export(str(tmp_path / "out"), format="parquet")

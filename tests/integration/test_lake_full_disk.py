@@ -73,7 +73,7 @@ def test_full_disk_is_told_with_the_remedy_and_the_same_lake_goes_on(tmp_path: P
     before = sorted(path for path in (tmp_path / "lake").rglob("*") if path.is_file())
     is_full = True
     for _ in range(2):
-        with pytest.raises(Unavailable, match="no room to write .*nothing was committed.*Free space, then try again"):
+        with pytest.raises(Unavailable, match=r"no room to write .*nothing was committed.*Free space, then try again"):
             dataset.commit(rows_of(2))
     with pytest.raises(Unavailable, match="no room"):
         lake.create_dataset("more", type="GENERIC")

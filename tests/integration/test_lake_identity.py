@@ -1,4 +1,4 @@
-"""Names follow from content: the same input is the same commit and snapshot wherever, whenever and however it is stored."""
+"""Names follow from content: the same input is the same commit and snapshot, however it is stored."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def test_repeated_key_names_both_places_in_the_same_way(lake: Lake, tmp_path: Pa
     assert str(caught.value).startswith(
         f"{tmp_path}/b.csv:3: the key '7' appears twice in this commit, first at {tmp_path}/a.csv:2; "
     )
-    with pytest.raises(InvalidInput, match="^memory:rows:3: the key '5' appears twice .*, first at memory:rows:2; "):
+    with pytest.raises(InvalidInput, match=r"^memory:rows:3: the key '5' appears twice .*, first at memory:rows:2; "):
         dataset.commit([{"id": 4, "n": 1}, {"id": 5, "n": 1}, {"id": 5, "n": 1}])
 
 

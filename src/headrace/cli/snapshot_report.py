@@ -16,6 +16,8 @@ _SHOWN_COMMITS = 20
 
 def snapshot_fields(snapshot: Snapshot) -> list[tuple[str, object]]:
     """Names and values for people; None where the snapshot has no such thing."""
+    from headrace.datasets.statistics import describe_statistics
+
     statistics = snapshot.statistics
     commits = [commit.id for commit in snapshot.commits]
     shown = ", ".join(commits[:_SHOWN_COMMITS]) + (", …" if len(commits) > _SHOWN_COMMITS else "")
@@ -26,6 +28,7 @@ def snapshot_fields(snapshot: Snapshot) -> list[tuple[str, object]]:
         ("rows", format_count(snapshot.num_rows)),
         ("labels", format_count(statistics["num_labels"]) if statistics.get("num_labels") else None),
         ("media", format_bytes(statistics["num_bytes"]) if statistics.get("num_bytes") else None),
+        ("noticed", "; ".join(describe_statistics(statistics)[1:]) or None),
         ("commits", f"{format_count(len(commits))}: {shown}" if commits else "none"),
         ("where", selection.where),
         ("columns", None if selection.columns is None else ", ".join(selection.columns)),

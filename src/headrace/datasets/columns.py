@@ -22,12 +22,15 @@ __all__ = [
     "normal_type",
     "schema_from_json",
     "schema_to_json",
+    "stored_field",
     "type_from_json",
     "type_to_json",
 ]
 
 MEDIA_KIND = b"headrace.media"
 """Field metadata key; its value is "image", "video", "audio" or "bytes"."""
+
+_MEDIA_KINDS = ("image", "video", "audio", "bytes")
 
 LOCATOR_TYPE = pa.struct(
     [
@@ -78,6 +81,29 @@ def media_field(name: str, kind: str, *, nullable: bool = False) -> pa.Field:
     return pa.field(name, pa.large_binary(), nullable=nullable, metadata={MEDIA_KIND: kind.encode()})
 
 
+def stored_field(field: pa.Field) -> pa.Field:
+    """The field as a dataset stores it: encodings removed, media as large binary.
+
+    Raises:
+        InvalidInput: A type that Headrace does not store, or media of a kind or type that there is not.
+    """
+    kind = media_kind(field)
+    if kind is None:
+        return pa.field(field.name, normal_type(field.type, column=field.name), field.nullable)
+    if kind not in _MEDIA_KINDS:
+        raise InvalidInput(
+            f"there is no media of the kind {kind!r}; expected {', '.join(_MEDIA_KINDS)}", column=field.name
+        )
+    types = pa.types
+    is_single = types.is_binary(field.type) or types.is_large_binary(field.type) or types.is_binary_view(field.type)
+    if not is_single:
+        raise InvalidInput(
+            f"is media, but {field.type}; expected large_binary, as headrace.datasets.columns.media_field makes it",
+            column=field.name,
+        )
+    return media_field(field.name, kind, nullable=field.nullable)
+
+
 def media_kind(field: pa.Field) -> str | None:
     """The kind of a media field, None for any other field."""
     kind = (field.metadata or {}).get(MEDIA_KIND)
@@ -112,8 +138,20 @@ def normal_type(data_type: pa.DataType, *, column: str) -> pa.DataType:
         return pa.map_(normal_type(data_type.key_type, column=column), normal_type(data_type.item_type, column=column))
     if isinstance(data_type, pa.BaseExtensionType):
         return normal_type(data_type.storage_type, column=column)
+    if types.is_timestamp(data_type) and data_type.tz is not None:
+        _check_time_zone(data_type, column=column)
     type_to_json(data_type, column=column)
     return data_type
+
+
+def _check_time_zone(data_type: pa.DataType, *, column: str) -> None:
+    """Raise `InvalidInput` for a zone that nobody could read the values with."""
+    try:
+        pa.array([0], data_type).cast(pa.string())
+    except pa.ArrowInvalid:
+        raise InvalidInput(
+            f"the time zone {data_type.tz!r} is not known here; use a name such as Europe/Berlin, or UTC", column=column
+        ) from None
 
 
 def type_to_json(data_type: pa.DataType, *, column: str) -> JsonValue:
@@ -212,6 +250,8 @@ def schema_from_json(document: JsonValue) -> pa.Schema:
 
 def check_columns(schema: pa.Schema) -> None:
     """Raise `InvalidInput` for a schema without columns, with a name twice or with a name that is not allowed."""
+    if not isinstance(schema, pa.Schema):
+        raise InvalidInput(f"the schema is a {type(schema).__name__}: expected a pyarrow.Schema")
     if len(schema) == 0:
         raise InvalidInput("a schema without columns: expected at least one")
     seen: set[str] = set()

@@ -60,6 +60,10 @@ class CommitOptions:
         for name in options:
             if name not in known:
                 raise InvalidInput(f"commit() has no option {name!r}; it has {', '.join(sorted(known))}")
+        kinds = {"progress": Progress, "layout": IngestLayout, "limits": ArchiveLimits}
+        for name, value in options.items():
+            if not isinstance(value, kinds[name]):
+                raise InvalidInput(f"{name}= is a {type(value).__name__}; expected {kinds[name].__name__}")
         media_mode: Literal["copy", "reference"] = "reference" if media == "reference" else "copy"
         policy: Literal["raise", "skip"] = "skip" if on_invalid == "skip" else "raise"
         return cls(message, normalise_tags(tags), media_mode, policy, **options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset"]
 
+_KEPT_SNAPSHOTS = 64
+
 
 class Dataset:
     """A named, typed, growing group of samples. Safe to use from several threads and processes."""
@@ -43,6 +47,8 @@ class Dataset:
         self.log_of_entries: EntryLog[DatasetState] = EntryLog(
             lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock
         )
+        self._lock = threading.Lock()
+        self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
         self.reader = DatasetReader(lake.store, self.base, cache=lake.part_cache, locations=lake.locations)
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -207,6 +213,8 @@ class Dataset:
             )
 
             def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
+                if state.declared is None and newest.declared is not None:
+                    _check_learned(prepared.manifest.schema, newest.declared)
                 check_columns(
                     merge_schemas(
                         [newest.schema, prepared.manifest.schema] if newest.commits else [prepared.manifest.schema]
@@ -397,6 +405,8 @@ class Dataset:
         return int(text)
 
     def _columns(self, columns: Sequence[str], schema: pa.Schema) -> tuple[str, ...]:
+        if isinstance(columns, str):
+            raise InvalidInput(f"columns={columns!r}: expected a list of names")
         for name in columns:
             if name not in schema.names:
                 raise InvalidInput(
@@ -416,6 +426,18 @@ class Dataset:
         return Filter.parse(where, schema).expression
 
     def _logged(self, state: DatasetState, snapshot_id: str) -> Snapshot:
+        """A logged snapshot; the latest are kept, because a filter's rows are worth finding only once."""
+        with self._lock:
+            known = self._snapshots.get(snapshot_id)
+            if known is None:
+                known = self._snapshots[snapshot_id] = self._read_snapshot(state, snapshot_id)
+                while len(self._snapshots) > _KEPT_SNAPSHOTS:
+                    self._snapshots.popitem(last=False)
+            else:
+                self._snapshots.move_to_end(snapshot_id)
+            return known
+
+    def _read_snapshot(self, state: DatasetState, snapshot_id: str) -> Snapshot:
         record = state.snapshots[snapshot_id]
         document = read_document(self._lake.store, self.base, digest=record.manifest)
         selection = Selection.from_json(document["selection"], column_order=document["column_order"])
@@ -426,6 +448,15 @@ class Dataset:
             commits=[by_id[commit_id] for commit_id in document["commit_ids"]],
             version_hash=record.version_hash,
             num_rows=document["num_rows"],
+        )
+
+
+def _check_learned(schema: pa.Schema, declared: pa.Schema) -> None:
+    """Raise `InvalidInput` unless the columns are those that a first commit, made meanwhile by another, declared."""
+    if {(field.name, field.type) for field in schema} != {(field.name, field.type) for field in declared}:
+        raise InvalidInput(
+            f"has the columns {', '.join(schema.names)}, but another commit was first and declared "
+            f"{', '.join(declared.names)}; commit rows with these columns"
         )
 
 

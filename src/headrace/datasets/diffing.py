@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.units import format_count
 
@@ -97,63 +98,86 @@ class Diff:
 def diff_snapshots(before: Snapshot, after: Snapshot) -> Diff:
     """The difference of two snapshots.
 
-    Rows are matched by `_id` within one dataset, by key and its occurrence between datasets, and by content without
-    a key.
+    Rows are matched by `_id` within one dataset, by key and its occurrence between datasets, and by content without a key.
     """
     is_keyed = before.selection.key is not None and after.selection.key is not None
     same_dataset = before.dataset.base == after.dataset.base and before.dataset.lake.uri == after.dataset.lake.uri
-    old_digests, new_digests = _column(before, "_digest"), _column(after, "_digest")
+    same_rule = before.selection.on_duplicate_key == after.selection.on_duplicate_key
+    old, new = _identities(before), _identities(after)
+    old_digests, new_digests = old.column("_digest"), new.column("_digest")
     if not is_keyed:
-        old_names, new_names = _numbered(old_digests), _numbered(new_digests)
-    elif same_dataset and before.selection.on_duplicate_key == after.selection.on_duplicate_key:
-        old_names, new_names = _column(before, "_id"), _column(after, "_id")
+        names = [old_digests, new_digests]
+    elif same_dataset and same_rule:
+        names = [old.column("_id"), new.column("_id")]
     else:
-        old_names, new_names = _numbered(_keys(before)), _numbered(_keys(after))
-    old_rows = {name: row for row, name in enumerate(old_names)}
-    added: list[int] = []
-    changed: list[int] = []
-    changed_before: list[int] = []
-    matched = np.zeros(len(old_names), dtype=bool)
-    for row, name in enumerate(new_names):
-        old = old_rows.get(name)
-        if old is None:
-            added.append(row)
-            continue
-        matched[old] = True
-        if old_digests[old] != new_digests[row]:
-            changed.append(row)
-            changed_before.append(old)
+        names = [_keys(before, old.column("_id")), _keys(after, new.column("_id"))]
+    old_names, new_names = _numbered(names)  # [num_rows] each
+    order = np.argsort(old_names, kind="stable")
+    found = np.searchsorted(old_names, new_names, sorter=order)  # [num_new]
+    places = order[np.minimum(found, max(len(order) - 1, 0))] if len(order) else np.zeros_like(found)
+    is_matched = old_names[places] == new_names if len(order) else np.zeros(len(new_names), dtype=bool)
+    both_new = np.flatnonzero(is_matched)
+    both_old = places[both_new]
+    differs = _differ(old_digests, both_old, new_digests, both_new)
+    is_kept = np.zeros(len(old_names), dtype=bool)
+    is_kept[both_old] = True
     return Diff(
         before,
         after,
-        added=RowSet(after, np.array(added, dtype=np.int64)),
-        removed=RowSet(before, np.flatnonzero(~matched)),
-        changed=RowSet(after, np.array(changed, dtype=np.int64)),
-        changed_before=RowSet(before, np.array(changed_before, dtype=np.int64)),
+        added=RowSet(after, np.flatnonzero(~is_matched)),
+        removed=RowSet(before, np.flatnonzero(~is_kept)),
+        changed=RowSet(after, both_new[differs]),
+        changed_before=RowSet(before, both_old[differs]),
     )
 
 
-def _column(snapshot: Snapshot, name: str) -> list[Any]:
-    values: list[Any] = []
-    for table in snapshot.narrow([name]):
-        values.extend(table.column(name).to_pylist())
-    return values
+def _identities(snapshot: Snapshot) -> pa.Table:
+    """`_id` and `_digest` of all rows, one chunk each."""
+    table = pa.concat_tables(list(snapshot.narrow(["_id", "_digest"])))
+    return table.combine_chunks()
 
 
-def _keys(snapshot: Snapshot) -> list[str]:
+def _keys(snapshot: Snapshot, ids: pa.ChunkedArray) -> pa.ChunkedArray:
     """Keys without the commit that `_id` starts with when duplicates are kept."""
-    ids = _column(snapshot, "_id")
     if snapshot.selection.on_duplicate_key == "replace":
         return ids
-    return [item.partition(":")[2] for item in ids]
+    return pc.replace_substring_regex(ids, pattern="^[0-9]+:", replacement="", max_replacements=1)
 
 
-def _numbered(names: Sequence[Any]) -> list[tuple[Any, int]]:
-    """Each name with the number of times that it came before, so that a multiset becomes a set."""
-    counts: dict[Any, int] = {}
-    numbered = []
-    for name in names:
-        count = counts.get(name, 0)
-        counts[name] = count + 1
-        numbered.append((name, count))
-    return numbered
+def _numbered(names: list[pa.ChunkedArray]) -> tuple[np.ndarray, np.ndarray]:
+    """One number for each row of both sides, equal where name and occurrence are, so that a multiset becomes a set."""
+    merged = pa.chunked_array([chunk for side in names for chunk in side.chunks], names[0].type)
+    codes = (
+        pa.concat_arrays(merged.chunks).dictionary_encode().indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        if len(merged)
+        else np.zeros(0, dtype=np.int64)
+    )  # [num_old + num_new]
+    num_old = len(names[0])
+    old, new = codes[:num_old], codes[num_old:]
+    occurrences = _occurrences(old), _occurrences(new)
+    most = max((int(side.max()) for side in occurrences if len(side)), default=0) + 1
+    return old * most + occurrences[0], new * most + occurrences[1]
+
+
+def _occurrences(codes: np.ndarray) -> np.ndarray:
+    """How often each code came before, [num_rows]."""
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    is_first = np.ones(len(codes), dtype=bool)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    starts = np.maximum.accumulate(np.where(is_first, np.arange(len(codes)), 0))
+    found = np.empty(len(codes), dtype=np.int64)
+    found[order] = np.arange(len(codes)) - starts
+    return found
+
+
+def _differ(old: pa.ChunkedArray, old_rows: np.ndarray, new: pa.ChunkedArray, new_rows: np.ndarray) -> np.ndarray:
+    """Whether the digests of each pair of rows differ, [num_pairs]."""
+    if not len(old_rows):
+        return np.zeros(0, dtype=bool)
+    pairs = pc.not_equal(
+        pa.concat_arrays(old.chunks).take(pa.array(old_rows)).cast(pa.binary()),
+        pa.concat_arrays(new.chunks).take(pa.array(new_rows)).cast(pa.binary()),
+    )
+    found: np.ndarray = pairs.to_numpy(zero_copy_only=False)
+    return found

@@ -18,7 +18,7 @@ from headrace.storage.uris import StoreUri
 if TYPE_CHECKING:
     from headrace.datasets.snapshot import Snapshot
 
-__all__ = ["ENTRY_POINT_GROUP", "ExportFormat", "export", "export_format", "export_formats"]
+__all__ = ["ENTRY_POINT_GROUP", "ExportFormat", "export", "export_format", "export_formats", "take_size"]
 
 ENTRY_POINT_GROUP = "headrace.exports"
 
@@ -62,6 +62,18 @@ def export_format(name: str) -> ExportFormat:
         found = points[0].load()
     made: ExportFormat = found()
     return made
+
+
+def take_size(options: dict[str, Any], name: str, default: int) -> int:
+    """Remove an option that is a number of bytes, at least 1.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    value = options.pop(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidInput(f"{name}={value!r}: expected a whole number of bytes from 1")
+    return value
 
 
 def export(snapshot: Snapshot, uri: str, *, format: str, options: Mapping[str, Any], progress: Progress) -> View:

@@ -57,6 +57,11 @@ class IngestLayout:
     row_group_rows: int = ROW_GROUP_ROWS
     shard_bytes: int = SHARD_BYTES
 
+    def __post_init__(self) -> None:
+        for name in ("part_rows", "row_group_rows", "shard_bytes"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"layout: {name} is {getattr(self, name)}; expected a whole number from 1")
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedCommit:
@@ -305,8 +310,8 @@ class _CommitWriter:
                 reason = f"the key column {self._key!r} is {'null' if key is None else 'empty'}; every row needs a key"
             elif key in known:
                 reason = (
-                    f"the key {key!r} appears twice in this commit, first at {self._place_of(known[key], batch)}; a key "
-                    "must be unique within one commit"
+                    f"the key {key!r} appears twice in this commit, first at {self._place_of(known[key], batch)}; "
+                    "a key must be unique within one commit"
                 )
             else:
                 known[key] = self._num_rows + idx

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import math
 import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,6 +30,7 @@ from headrace.schema.tags import TagsLike
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.locations import Locations
 from headrace.storage.log import EntryLog, now_microseconds
+from headrace.storage.opening import open_store
 from headrace.storage.parts import PartCache
 from headrace.storage.sealed import read_sealed, seal
 from headrace.storage.store import ObjectStore
@@ -117,10 +120,11 @@ class Lake:
         if record is None:
             known = list(self._log.refresh().by_name) if self.exists else []
             hint = near_miss(name, known)
-            where = f"lake {self.uri} has no dataset {name!r}" if self.exists else f"there is no lake at {self.uri} yet"
+            where = f"lake {self.uri} has no dataset {name!r}.{hint} Datasets: {', '.join(known) or 'none'}."
+            if not self.exists:
+                where = f"there is no lake at {self.uri} yet."
             raise NotFound(
-                f"{where}.{hint} Datasets: {', '.join(known) or 'none'}. To create it: "
-                f"headrace dataset create {self.uri}::{name} --type TYPE --source SOURCE"
+                f"{where} To create it: headrace dataset create {self.uri}::{name} --type TYPE --source SOURCE"
             )
         return self._open(record)
 
@@ -164,6 +168,9 @@ class Lake:
         """
         check_dataset_name(name)
         check_text(description, "description")
+        for what, text in (("type", type), ("key", key)):
+            if text is not None:
+                check_text(text, what)
         if owner is not None:
             check_text(owner, "owner")
         kind = dataset_type(type or ("TABLE" if schema is not None else _no_type(name)))
@@ -237,7 +244,7 @@ class Lake:
             NotFound: No such dataset, alias, id or commit.
         """
         parsed = Reference.parse(reference)
-        if parsed.lake is not None and parsed.lake != self.uri:
+        if parsed.lake is not None and open_store(parsed.lake).uri != self.uri:
             raise InvalidInput(
                 f"{reference!r} names the lake {parsed.lake}; this one is {self.uri}. Leave out the part before '::'"
             )
@@ -287,6 +294,9 @@ class Lake:
             metrics: Numbers by name.
         """
         check_text(name, "name of the run")
+        for metric, value in (metrics or {}).items():
+            if not isinstance(value, Real) or not math.isfinite(value):
+                raise InvalidInput(f"the metric {metric!r} is {value!r}; expected a finite number")
         for item in artefacts:
             check_text(str(item), "artefact")
         dataset = snapshot.dataset

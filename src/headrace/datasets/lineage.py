@@ -164,7 +164,9 @@ def _sample(dataset: Dataset, record: CommitRecord, ordinal: int) -> SampleLinea
     snapshots = [
         snapshot_id
         for snapshot_id in state.snapshots
-        if dataset.logged_snapshot(snapshot_id).holds(record.commit_id, ordinal)
+        if dataset.logged_snapshot(snapshot_id).holds(
+            record.commit_id, ordinal
+        )  # reads rows only if it chose the commit
     ]
     runs = tuple(_run(dataset, run) for run in state.runs if run.snapshot_id in snapshots)
     identity = row["_key"] if state.on_duplicate_key == "replace" else f"{record.commit_id}:{row['_key']}"

@@ -39,8 +39,8 @@ class MediaLoader:
 
     Small files that the system has cached cost less than handing them between threads that compete for the interpreter,
     and a value that is used at once needs no fresh memory: 20,000 photos of 24 KB took 0.2 s one by one and 0.5 s when
-    they were kept. Slow disks, stores and probes are loaded by the pool, up to 12 runs of 64 values or 256 MB ahead. The
-    first 8 values tell which it is, on the caller's thread unless they come from a store or an archive.
+    they were kept. Slow disks, stores and probes are loaded by the pool, up to 12 runs of 64 values or 256 MB ahead.
+    The first 8 values tell which it is, on the caller's thread unless they come from a store or an archive.
     """
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:

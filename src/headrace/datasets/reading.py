@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ from headrace.storage.store import ObjectStore
 
 __all__ = ["CommitReader", "DatasetReader", "Ordinals"]
 
+_KEPT_MANIFESTS = 1_024
+
 Ordinals = np.ndarray
 """Row numbers within a commit, int64, [num_rows]."""
 
@@ -32,17 +35,21 @@ class DatasetReader:
         self.media = MediaReader(store, base, locations=locations)
         self._cache = cache
         self._lock = threading.Lock()
-        self._commits: dict[str, CommitReader] = {}
+        self._commits: OrderedDict[str, CommitReader] = OrderedDict()
 
     def commit(self, record: CommitRecord) -> CommitReader:
         """The reader of one commit; its manifest is read and verified once."""
         with self._lock:
             reader = self._commits.get(record.manifest)
-        if reader is None:
-            manifest = CommitManifest.from_json(read_document(self.store, self.base, digest=record.manifest))
-            reader = CommitReader(self.store, self.base, manifest=manifest, cache=self._cache)
-            with self._lock:
-                reader = self._commits.setdefault(record.manifest, reader)
+            if reader is not None:
+                self._commits.move_to_end(record.manifest)
+                return reader
+        manifest = CommitManifest.from_json(read_document(self.store, self.base, digest=record.manifest))
+        reader = CommitReader(self.store, self.base, manifest=manifest, cache=self._cache)
+        with self._lock:
+            reader = self._commits.setdefault(record.manifest, reader)
+            while len(self._commits) > _KEPT_MANIFESTS:
+                self._commits.popitem(last=False)
         return reader
 
 

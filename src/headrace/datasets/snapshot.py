@@ -38,6 +38,7 @@ SYSTEM_COLUMNS = ("_id", "_digest", "_commit")
 """Columns that every snapshot has: identity, BLAKE3 of the row, commit id."""
 
 _NARROW_ROWS = 65_536
+_BATCH_BYTES = 64 * 1024 * 1024
 
 
 class Snapshot:
@@ -201,7 +202,8 @@ class Snapshot:
     def scan(
         self, batch_size: int = 1024, *, columns: Sequence[str] | None = None, verify: bool = True
     ) -> Iterator[pa.RecordBatch]:
-        """All rows in snapshot order, at most `batch_size` a batch; only one batch is in memory.
+        """All rows in snapshot order, at most `batch_size` a batch, fewer where their media is
+        large (64 MB a batch, or one row); only one batch is in memory.
 
         `verify=False` skips the checksums of media bytes; it exists to measure what they cost.
 
@@ -213,7 +215,8 @@ class Snapshot:
         names = self._names(columns)
         for start in range(0, self.num_rows, batch_size):
             rows = np.arange(start, min(start + batch_size, self.num_rows))
-            yield from self._gather(rows, names, verify=verify).combine_chunks().to_batches()
+            for run in self._bounded(rows, names):
+                yield from self._gather(run, names, verify=verify).combine_chunks().to_batches()
 
     def query(self, sql: str) -> pa.Table:
         """The result of one SELECT over the table `snapshot`, in DuckDB's dialect.
@@ -396,6 +399,8 @@ class Snapshot:
     def _names(self, columns: Sequence[str] | None) -> list[str]:
         if columns is None:
             return [*self.schema.names, "_id", "_digest"]
+        if isinstance(columns, str):
+            raise InvalidInput(f"columns={columns!r}: expected a list of names")
         names = list(columns)
         for name in names:
             if name not in self.schema.names and name not in SYSTEM_COLUMNS:
@@ -411,6 +416,35 @@ class Snapshot:
         return pa.schema(
             [pa.field(name, system[name]) if name in system else self._selection.schema.field(name) for name in names]
         )
+
+    def _bounded(self, rows: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
+        """The rows in runs whose media together stay below a limit, or are one row."""
+        media = [
+            name
+            for name in names
+            if name not in SYSTEM_COLUMNS and media_kind(self._selection.schema.field(name)) is not None
+        ]
+        if not media or sum(record.num_media_bytes for record in self._records) <= _BATCH_BYTES:
+            return [rows]
+        table = self._gather(rows, media, narrow=True)
+        sizes = np.zeros(len(rows), dtype=np.int64)
+        for name in media:
+            size = pc.struct_field(_single_chunk(table.column(name), MEDIA_VIEW_TYPE), "size").fill_null(0)
+            sizes += size.to_numpy(zero_copy_only=False)
+        cuts: list[int] = []
+        total = 0
+        if sizes.sum() > _BATCH_BYTES:
+            for idx, size in enumerate(sizes.tolist()):
+                if total and total + size > _BATCH_BYTES:
+                    cuts.append(idx)
+                    total = 0
+                total += size
+        return np.split(rows, cuts)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """All samples in snapshot order, each as `snapshot[row]` gives it; batches are read ahead."""
+        for batch in self.scan(256):
+            yield from batch.to_pylist()
 
     def _gather(self, rows: np.ndarray, names: Sequence[str], *, narrow: bool = False, verify: bool = True) -> pa.Table:
         """Rows by number, [num_rows] in any order, as a table with one chunk a column."""

@@ -11,6 +11,10 @@ __all__ = ["Disk", "SystemDisk"]
 
 _MAX_BUFFERS = 512  # below IOV_MAX, which is 1024 on Linux
 
+_WRITE_BYTES = 256 * 1024
+"""Most bytes of one call. A call of megabytes makes Linux take page cache in blocks of megabytes, and a virtual machine
+has given just those back to its host: 480 MB took 1.3 s in calls of 32 MiB and 0.17 s in calls of up to 1 MiB."""
+
 
 class Disk(Protocol):
     """Each method is one step that may fail with `OSError`; paths are absolute."""
@@ -55,10 +59,21 @@ class SystemDisk:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
 
     def write(self, descriptor: int, buffers: Sequence[memoryview]) -> None:
-        pending = [buffer for buffer in buffers if buffer.nbytes]
+        pending = [
+            buffer[start : start + _WRITE_BYTES]
+            for buffer in buffers
+            for start in range(0, buffer.nbytes, _WRITE_BYTES)
+        ]
         position = 0
         while position < len(pending):
-            written = os.writev(descriptor, pending[position : position + _MAX_BUFFERS])
+            end = position
+            num_bytes = 0
+            while end < len(pending) and end - position < _MAX_BUFFERS:
+                num_bytes += pending[end].nbytes
+                if num_bytes > _WRITE_BYTES:
+                    break
+                end += 1
+            written = os.writev(descriptor, pending[position:end])
             # A call may write less than asked, in the middle of a buffer.
             while written and written >= pending[position].nbytes:
                 written -= pending[position].nbytes

@@ -32,6 +32,7 @@ __all__ = ["LocalStore"]
 
 _logger = logging.getLogger(__name__)
 
+_MAX_TURNS = 8
 _COMPARE_BYTES = 1024 * 1024
 _STALE_SECONDS = 24 * 3600.0
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -142,8 +143,10 @@ class LocalStore:
         check_new_key(key)
         path = self._path(key)
         views = [memoryview(buffer).cast("B") for buffer in buffers]
-        while not (self._keep_existing(path, views) or self._write(path, views)):
-            pass  # somebody else created it between the two calls
+        for _ in range(_MAX_TURNS):  # more than one when somebody else creates it between the two calls
+            if self._keep_existing(path, views) or self._write(path, views):
+                return
+        raise DataCorrupted(f"{path} can neither be read nor created; is it a link that leads to nothing? Remove it")
 
     def stat(self, key: str) -> ObjectStat | None:
         path = self._path(key)

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
-from headrace.errors import DataCorrupted, HeadraceError, NotFound, Unavailable
+from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound, Unavailable
 from headrace.storage.canonical import JsonValue, read_json
 from headrace.storage.checkpoints import Checkpoint, Checkpoints
 from headrace.storage.digests import digest_hex
@@ -123,8 +123,11 @@ class EntryLog(Generic[S]):
                     _logger.warning("checkpoint ignored log=%s/%slog error=%s", self._store.uri, self._base, error)
                     self._state = self._initial.copy()
                     self._number, self._digest, self._time = 0, None, 0
+                self._read_tail()
+                self._check_end()
                 self._is_open = True
-            self._read_tail()
+            else:
+                self._read_tail()
             if self._published is None:
                 self._published = self._state.copy()
             return self._published
@@ -225,9 +228,13 @@ class EntryLog(Generic[S]):
                 except NotFound:
                     return
                 self._apply(self._parse(data, self._number + 1))
+        next_data = self._try_read(self._number + 1)
+        if next_data is None:
+            return  # the usual case costs one request
+        self._apply(self._parse(next_data, self._number + 1))
         # Gallop in growing windows of parallel reads: latency is paid once a window, at most twice as many reads as
         # entries.
-        window = 2
+        window = 4
         with ThreadPoolExecutor(16) as pool:
             while True:
                 first = self._number + 1
@@ -242,6 +249,12 @@ class EntryLog(Generic[S]):
             return self._read_bytes(number)
         except NotFound:
             return None
+
+    def _check_end(self) -> None:
+        """Raise `DataCorrupted` if the log goes on after a missing entry; once, because it takes a listing."""
+        while (data := self._read_before_gap(self._number + 1)) is not None:
+            self._apply(self._parse(data, self._number + 1))
+            self._read_tail()
 
     def _read_before_gap(self, number: int) -> bytes | None:
         """The entry of that number if there are later ones, else None: the log ends here."""
@@ -272,7 +285,10 @@ class EntryLog(Generic[S]):
             }
         )
         if len(data) > _MAX_ENTRY_BYTES:
-            raise ValueError(f"log entry of {len(data)} bytes")
+            raise InvalidInput(
+                f"the {operation} needs a log entry of {len(data):,} bytes, and {_MAX_ENTRY_BYTES:,} is the limit; use "
+                "fewer columns or tags"
+            )
         return data
 
     def _parse(self, data: bytes, number: int, *, is_verified: bool = False) -> LogEntry:

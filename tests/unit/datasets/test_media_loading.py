@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_values_errors_and_nulls_come_in_order(pool: ThreadPoolExecutor, num_val
     values = [
         None
         if content is None
-        else MediaInput(f"{idx}", fetch=lambda content=content: content)
+        else MediaInput(f"{idx}", fetch=partial(bytes, content))
         if is_fetched
         else MediaInput(f"{idx}", data=content)
         for idx, content in enumerate(contents)

@@ -232,7 +232,7 @@ def _checkpointed(num_entries: int = 70) -> ScriptedStore:
 @pytest.mark.parametrize("folder", ["checkpoints/segments/", "checkpoints/99"])
 def test_damaged_checkpoint_is_named_by_the_check_and_opening_reads_the_log(folder: str) -> None:
     store = _checkpointed(140)
-    damaged = [key for key in store.contents() if folder in key][0]
+    damaged = next(key for key in store.contents() if folder in key)
     store.flip_bit(damaged, 300)
     log = _log(store)
     assert log.refresh().values == list(range(140))

@@ -132,8 +132,7 @@ def test_store_that_is_full_is_told_while_writing_or_at_the_end() -> None:
     store.before_put = fail
     writer = ShardWriter(store, "", shard_bytes=1)
     with pytest.raises(Unavailable):
-        for idx in range(10):
-            writer.add(f"{idx}.bin", b"x")
+        _ = [writer.add(f"{idx}.bin", b"x") for idx in range(10)]
     writer.abandon()
     writer = ShardWriter(store, "")
     writer.add("a.bin", b"x")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headrace.datasets.exporting import ExportFormat
+from headrace.datasets.exporting import ExportFormat, take_size
 from headrace.datasets.views import ViewReader, ViewWriter
 from headrace.errors import InvalidInput
 
@@ -23,7 +23,7 @@ class ParquetExport(ExportFormat):
 
     def write(self, reader: ViewReader, writer: ViewWriter, **options: Any) -> None:
         """Write all rows; options: `file_bytes`."""
-        file_bytes = int(options.pop("file_bytes", _FILE_BYTES))
+        file_bytes = take_size(options, "file_bytes", _FILE_BYTES)
         if options:
             raise InvalidInput(f"the parquet export has no option {sorted(options)[0]!r}; it has file_bytes")
         columns = [*reader.schema.names, "_id", "_digest"]

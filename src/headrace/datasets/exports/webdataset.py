@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import orjson
 
 from headrace.datasets.columns import media_kind
-from headrace.datasets.exporting import ExportFormat
+from headrace.datasets.exporting import ExportFormat, take_size
 from headrace.datasets.views import ViewReader, ViewWriter
 from headrace.errors import InvalidInput
 from headrace.storage.shards import tar_header
@@ -35,7 +35,7 @@ class WebDatasetExport(ExportFormat):
 
     def write(self, reader: ViewReader, writer: ViewWriter, **options: Any) -> None:
         """Write all rows; options: `shard_bytes`."""
-        shard_bytes = int(options.pop("shard_bytes", _SHARD_BYTES))
+        shard_bytes = take_size(options, "shard_bytes", _SHARD_BYTES)
         if options:
             raise InvalidInput(f"the webdataset export has no option {sorted(options)[0]!r}; it has shard_bytes")
         media = [field.name for field in reader.schema if media_kind(field) is not None]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.datasets.batches import Origin, RowBatch, SampleBatch
-from headrace.datasets.columns import check_columns, media_kind, normal_type
+from headrace.datasets.columns import check_columns, media_kind, stored_field
 from headrace.datasets.media import MediaInput
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.types.base import DatasetType, IngestContext
@@ -52,17 +52,7 @@ class Table(DatasetType):
                 "type TABLE needs columns; pass a pyarrow schema as schema=, or a first source that has them"
             )
         check_columns(declared)
-        return pa.schema(
-            [
-                pa.field(
-                    field.name,
-                    field.type if media_kind(field) is not None else normal_type(field.type, column=field.name),
-                    field.nullable,
-                    field.metadata if media_kind(field) is not None else None,
-                )
-                for field in declared
-            ]
-        )
+        return pa.schema([stored_field(field) for field in declared])
 
     def training_schema(self, declared: pa.Schema | None) -> pa.Schema:
         """The same columns."""
