@@ -98,7 +98,8 @@ class Diff:
 def diff_snapshots(before: Snapshot, after: Snapshot) -> Diff:
     """The difference of two snapshots.
 
-    Rows are matched by `_id` within one dataset, by key and its occurrence between datasets, and by content without a key.
+    Rows are matched by `_id` within one dataset, by key and its occurrence between datasets, and by content without a
+    key.
     """
     is_keyed = before.selection.key is not None and after.selection.key is not None
     same_dataset = before.dataset.base == after.dataset.base and before.dataset.lake.uri == after.dataset.lake.uri

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,6 +48,21 @@ def write_part(store: ObjectStore, base: str, *, table: pa.Table, row_group_rows
     return PartRecord(digest, len(data), table.num_rows)
 
 
+class _VerifiedPart:
+    """The bytes of a part whose digest was compared, and what its footer says."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        file = pq.ParquetFile(pa.BufferReader(data))
+        self._metadata = file.metadata
+        self.schema: pa.Schema = file.schema_arrow
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Columns with one chunk each. Each call has a reader of its own: Arrow's is not safe to share by threads."""
+        file = pq.ParquetFile(pa.BufferReader(self._data), metadata=self._metadata)
+        return file.read(columns=list(names), use_threads=self._metadata.num_rows > 50_000).combine_chunks()
+
+
 class PartCache:
     """Verified parts and decoded columns, the least recently used dropped above a byte limit. Thread-safe."""
 
@@ -65,18 +81,17 @@ class PartCache:
         key = base + part_key(part.digest)
         scope = f"{store.uri}/{key}"
         reader = self._get(scope, "")
-        file: pq.ParquetFile
         if reader is None:
             data = store.get(key)
             require_digest(data, part.digest, name=scope)
             try:
-                file = pq.ParquetFile(pa.BufferReader(data))
+                file = _VerifiedPart(data)
             except (pa.ArrowException, OSError) as error:
                 raise DataCorrupted(f"{scope} is no Parquet file although its digest is right: {error}") from error
             self._put(scope, "", file, len(data))
         else:
-            file = reader
-        available = set(file.schema_arrow.names)
+            file = cast(_VerifiedPart, reader)
+        available = set(file.schema.names)
         found: dict[str, pa.ChunkedArray] = {}
         missing: list[str] = []
         for name in names:
@@ -87,11 +102,11 @@ class PartCache:
                 missing.append(name)
             found[name] = column
         if missing:
-            table = file.read(columns=missing, use_threads=part.num_rows > 50_000).combine_chunks()
+            table = file.read(missing)
             for name in missing:
                 found[name] = table.column(name)
                 self._put(scope, name, found[name], found[name].nbytes)
-        fields = [file.schema_arrow.field(name) for name in found]
+        fields = [file.schema.field(name) for name in found]
         if not fields:
             return pa.table({"": pa.nulls(part.num_rows)}).select([])
         return pa.table(list(found.values()), schema=pa.schema(fields))

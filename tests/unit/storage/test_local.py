@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.errors import Conflict, DataCorrupted, InvalidInput, NotFound, PermissionDenied, Unavailable
+from headrace.errors import Conflict, InvalidInput, NotFound, PermissionDenied, Unavailable
 from headrace.storage.disk import SystemDisk
 from headrace.storage.local import LocalStore
 
