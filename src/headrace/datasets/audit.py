@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from headrace.datasets.html_reprs import HtmlTable
 from headrace.storage.log import EntryLog, LogEntry
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ __all__ = ["AuditEntry", "audit_entries"]
 
 
 @dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(HtmlTable):
     """One change."""
 
     time: str  # ISO 8601 in UTC

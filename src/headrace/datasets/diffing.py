@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.datasets.html_reprs import HtmlTable
 from headrace.units import format_count
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class RowSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(HtmlTable):
     """What leads from one snapshot to another.
 
     `changed` are the newer rows of identities that both have with different content; `changed_before` the older ones,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-__all__ = ["html_table"]
+__all__ = ["HtmlTable", "html_table"]
 
 
 def html_table(title: str, rows: Mapping[str, object]) -> str:
@@ -15,3 +15,15 @@ def html_table(title: str, rows: Mapping[str, object]) -> str:
         for name, value in rows.items()
     )
     return f"<table><caption>{escape(title)}</caption>{lines}</table>"
+
+
+class HtmlTable:
+    """Gives a dataclass a table for notebooks, of its document if it has one, else of its fields."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        to_json = getattr(self, "to_json", None)
+        names = getattr(self, "__dataclass_fields__", {})
+        rows: Mapping[str, object] = to_json() if callable(to_json) else {name: getattr(self, name) for name in names}
+        return html_table(type(self).__name__, rows)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from headrace.datasets.batches import Origin
 from headrace.datasets.columns import media_kind
+from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import read_document
 from headrace.datasets.state import CommitRecord, RunRecord
 
@@ -57,7 +58,7 @@ class RunLineage:
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotLineage:
+class SnapshotLineage(HtmlTable):
     """Where a snapshot comes from and what was made of it."""
 
     snapshot: str
@@ -83,7 +84,7 @@ class MediaLineage:
 
 
 @dataclass(frozen=True, slots=True)
-class SampleLineage:
+class SampleLineage(HtmlTable):
     """A sample with its way back."""
 
     id: str

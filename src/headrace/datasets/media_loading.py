@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from headrace.datasets.media import MediaHeader, MediaInput, MediaProbe
 from headrace.errors import InvalidInput, NotFound, PermissionDenied
 from headrace.storage.digests import check_of, digest_of
+from headrace.storage.shards import MAX_MEMBER_BYTES
 
 __all__ = ["LoadedMedia", "MediaLoader"]
 
@@ -122,6 +123,10 @@ def _load_run(values: Sequence[MediaInput | None], probe: MediaProbe | None) -> 
 
 def _load(value: MediaInput, probe: MediaProbe | None) -> LoadedMedia | InvalidInput:
     try:
+        if value.size is not None and value.size > MAX_MEMBER_BYTES:
+            raise InvalidInput(
+                f"has {value.size:,} bytes; a media value may have {MAX_MEMBER_BYTES:,}, so cut it", file=value.name
+            )
         data = value.load()
         if value.size is not None and len(data) != value.size:
             raise InvalidInput(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from headrace.datasets.columns import merge_schemas, schema_from_json
+from headrace.datasets.html_reprs import HtmlTable
 from headrace.errors import Unavailable
 from headrace.schema.tags import Tag
 from headrace.storage.canonical import JsonValue
@@ -94,7 +95,7 @@ class SnapshotRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(HtmlTable):
     """A recorded use of a snapshot."""
 
     run_id: str

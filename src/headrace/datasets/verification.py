@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.datasets.columns import media_kind
+from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import CommitManifest, document_key, read_document
 from headrace.datasets.reading import CommitReader
 from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
@@ -40,7 +41,7 @@ class Problem:
 
 
 @dataclass(slots=True)
-class VerifyReport:
+class VerifyReport(HtmlTable):
     """What was read and what was wrong."""
 
     num_datasets: int = 0

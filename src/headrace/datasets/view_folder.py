@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from uuid import uuid4
 
+from headrace.datasets.html_reprs import HtmlTable
 from headrace.errors import AlreadyExists, InvalidInput, PermissionDenied, Unavailable
 from headrace.storage.locations import Locations
 from headrace.storage.store import ObjectStore
@@ -28,7 +29,7 @@ class ViewFile:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class View(HtmlTable):
     """A complete folder of files made from a snapshot."""
 
     uri: str

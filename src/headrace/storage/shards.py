@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from headrace.storage.digests import digest_hex
 from headrace.storage.store import ObjectStore
 
-__all__ = ["SHARD_BYTES", "ShardRecord", "ShardWriter", "shard_key"]
+__all__ = ["MAX_MEMBER_BYTES", "SHARD_BYTES", "ShardRecord", "ShardWriter", "shard_key"]
 
 SHARD_BYTES = 32 * 1024 * 1024
 """What ingest writes: the format allows more, but hashing and syncing the last shard is time that nothing hides, and
 three buffers of this size are all the memory that packing takes."""
 
 _BLOCK = 512
-_MAX_USTAR_BYTES = 8 * 1024**3 - 1
+MAX_MEMBER_BYTES = 8 * 1024**3 - 1
 _END = bytes(2 * _BLOCK)
 _FIRST_BYTES = 1024 * 1024
 _HUGE_BYTES = 8 * 1024 * 1024
@@ -140,7 +140,7 @@ def tar_header(name: str, size: int) -> bytes:
     encoded = name.encode("ascii")
     if len(encoded) > 100:
         raise ValueError(f"shard member name of {len(encoded)} bytes")
-    if size > _MAX_USTAR_BYTES:
+    if size > MAX_MEMBER_BYTES:
         raise ValueError(f"shard member of {size} bytes")
     digits = b"%011o" % size
     checksum = _CHECKSUM_BASE + sum(encoded) + sum(digits)
