@@ -21,11 +21,12 @@ DEV_STAMP   := $(VENV)/.dev-$(call checksum,$(DEV_LOCKS))
 BENCH_STAMP := $(BENCH)/.bench-$(call checksum,$(BENCH_LOCKS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
+.PHONY: help demo test test-s3 check bench docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
 
 help:
 	@echo "make demo     the main job end to end, no network but for the first installation"
 	@echo "make test     all tests"
+	@echo "make test-s3  suites of stores and lakes on a real S3 service, Ceph's gateway (Debian 12, tools/radosgw)"
 	@echo "make check    format, lint, strict types, import contracts, documentation, tests"
 	@echo "make bench    measurements against the peers (own environment: $(BENCH))"
 	@echo "make docs     the documentation as pages: docs/_build/html"
@@ -59,6 +60,10 @@ demo: $(RUN_STAMP)
 
 test: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup
+
+# `make test-s3 ONLY="store contract"` runs one suite; ALSO="headrace doctor {lake}" one more command.
+test-s3: $(DEV_STAMP)
+	@$(BIN)/python -m tools.radosgw test --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)') $(if $(ALSO),--also '$(ALSO)')
 
 check: fmt-check lint types contracts docs-build test
 

@@ -370,7 +370,7 @@ BAD_SOURCES: dict[str, Bad] = {
         "extension '.xlsx' is not supported; expected .csv",
         file="a.xlsx",
     ),
-    "unknown scheme": Bad("texts", lambda folder: "s4://bucket/a.csv", 'did you mean "s3"'),
+    "unknown scheme": Bad("texts", lambda folder: "s4://bucket/a.csv", 'unknown scheme "s4"; expected a path'),
     "scheme with one slash": Bad("texts", lambda folder: "s3:/bucket/a.csv", 'did you mean "s3://bucket/a.csv"'),
     "credentials in a URI": Bad(
         "texts", lambda folder: "s3://key:secret@bucket/a.csv", "put them into the environment"

@@ -1,4 +1,4 @@
-"""What holds for every test: hypothesis without deadlines, which busy machines break, and the same input in CI."""
+"""What holds for every test: hypothesis without deadlines, the same input in CI, and fixtures."""
 
 from __future__ import annotations
 
@@ -14,3 +14,5 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("headrace")
+
+pytest_plugins = ["tests.s3_buckets", "tests.lake_places"]  # the second imports the first

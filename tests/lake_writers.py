@@ -14,6 +14,8 @@ from headrace.datasets.lake import Lake
 from headrace.errors import AlreadyExists
 from headrace.storage.disk import SystemDisk
 from headrace.storage.local import LocalStore
+from headrace.storage.opening import open_store
+from headrace.storage.options import StoreOptions
 from tests.generated_media import image_bytes
 
 __all__ = ["CountingDisk", "commit_for_ever", "commit_many", "create_one", "processes", "rows_of", "write_story"]
@@ -116,16 +118,16 @@ def commit_for_ever(root: Path, acknowledged: Connection) -> None:
         acknowledged.send((commit.id, number))
 
 
-def commit_many(root: Path, writer: int, count: int, barrier: Any, answers: Any) -> None:
+def commit_many(uri: str, options: StoreOptions, writer: int, count: int, barrier: Any, answers: Any) -> None:
     """Some commits while others do the same."""
-    dataset = Lake(LocalStore(root)).dataset("photos")
+    dataset = Lake(open_store(uri, options=options)).dataset("photos")
     barrier.wait(60)
     answers.put([dataset.commit(rows_of(writer * 1000 + idx)).id for idx in range(count)])
 
 
-def create_one(root: Path, name: str, barrier: Any, answers: Any) -> None:
+def create_one(uri: str, options: StoreOptions, name: str, barrier: Any, answers: Any) -> None:
     """A create while others do the same."""
-    lake = Lake(LocalStore(root))
+    lake = Lake(open_store(uri, options=options))
     barrier.wait(60)
     try:
         answers.put(lake.create_dataset(name, type="IMAGE_CLASS", source=rows_of(1)).id)

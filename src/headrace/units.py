@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from headrace.errors import InvalidInput
@@ -12,22 +11,8 @@ __all__ = [
     "format_count",
     "format_duration",
     "format_timestamp",
-    "parse_bytes",
     "parse_timestamp",
 ]
-
-_FACTORS = {
-    "": 1,
-    "b": 1,
-    "kb": 10**3,
-    "mb": 10**6,
-    "gb": 10**9,
-    "tb": 10**12,
-    "kib": 2**10,
-    "mib": 2**20,
-    "gib": 2**30,
-    "tib": 2**40,
-}
 
 
 def format_bytes(num_bytes: int) -> str:
@@ -40,19 +25,6 @@ def format_bytes(num_bytes: int) -> str:
         if abs(value) < 999.5 or unit == "PB":
             break
     return f"{value:.3g} {unit}" if abs(value) < 999.5 else f"{value:.0f} {unit}"
-
-
-def parse_bytes(text: str) -> int:
-    """Bytes of "512", "2GiB", "1.5 MB".
-
-    Raises:
-        InvalidInput: Not a number with an optional unit.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    factor = None if match is None else _FACTORS.get(match.group(2).lower())
-    if match is None or factor is None:
-        raise InvalidInput(f"{text!r} is no size; write a number and a unit, for example 512MB or 2GiB")
-    return round(float(match.group(1)) * factor)
 
 
 def format_count(count: int) -> str:

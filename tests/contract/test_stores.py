@@ -6,9 +6,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from headrace.storage.local import LocalStore
 from headrace.storage.memory import MemoryStore
@@ -16,9 +14,9 @@ from headrace.storage.opening import open_store
 from headrace.storage.store import ObjectStore
 from headrace.testing.s3_server import FaultyS3Server
 from headrace.testing.stores import ObjectStoreConformance
+from tests.s3_buckets import CREDENTIALS, Bucket
 
 _NAMES = itertools.count()
-_CREDENTIALS = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
 
 
 class TestLocalStore(ObjectStoreConformance):
@@ -33,29 +31,12 @@ class TestMemoryStore(ObjectStoreConformance):
         return MemoryStore(f"memory://contract-{next(_NAMES)}/lake")
 
 
-@pytest.fixture(scope="module")
-def moto_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+class TestS3StoreOnServer(ObjectStoreConformance):
+    """moto's, or the one that HEADRACE_TEST_S3 names."""
 
-
-class TestS3StoreOnMoto(ObjectStoreConformance):
     @pytest.fixture
-    def store(self, moto_endpoint: str) -> ObjectStore:
-        bucket = f"contract-{next(_NAMES)}"
-        client = boto3.client(
-            "s3",
-            endpoint_url=moto_endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        client.create_bucket(Bucket=bucket)
-        client.close()
-        return open_store(f"s3://{bucket}/some/lake", options={**_CREDENTIALS, "endpoint": moto_endpoint})
+    def store(self, bucket: Bucket) -> ObjectStore:
+        return open_store(f"s3://{bucket.name}/some/lake", options=bucket.options)
 
 
 class TestS3StoreOnOwnServer(ObjectStoreConformance):
@@ -64,7 +45,7 @@ class TestS3StoreOnOwnServer(ObjectStoreConformance):
     @pytest.fixture
     def store(self) -> Iterator[ObjectStore]:
         with FaultyS3Server("contract").running() as server:
-            yield open_store("s3://contract", options={**_CREDENTIALS, "endpoint": server.endpoint})
+            yield open_store("s3://contract", options={**CREDENTIALS, "endpoint": server.endpoint})
 
     @pytest.mark.parametrize("num_bytes", [2_000_000])
     def test_large_object_comes_back(self, store: ObjectStore, num_bytes: int) -> None:

@@ -50,7 +50,9 @@ def test_every_environment_variable_is_documented() -> None:
 
 
 def test_documented_environment_variables_exist() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
+    """In the package, or in the tools that start services for the tests."""
+    files = [path for folder in ("src", "tools") for path in sorted((ROOT / folder).rglob("*.py"))]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
     pages = "\n".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
     assert {name for name in SETTING.findall(pages) if name not in source} == set()
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import DataCorrupted, InvalidInput, NotFound, PermissionDenied
-from headrace.storage.opening import open_location, open_store
+from headrace.storage.locations import Locations
+from headrace.storage.opening import open_store
 
 _CONTENT = bytes(number % 256 for number in range(5000))
 
@@ -56,7 +57,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_file_is_read_whole_and_by_range(address: str) -> None:
-    store, key = open_location(f"{address}/a%20b/%C3%A4%231.bin")
+    store, key = Locations().open(f"{address}/a%20b/%C3%A4%231.bin")
     assert (store.uri, key) == (address, "a b/ä#1.bin")
     assert store.get(key) == _CONTENT
     ranges = [(0, 10), (4990, 5000), (100, 100), (7, 4000)]

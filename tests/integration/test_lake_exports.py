@@ -26,8 +26,8 @@ from tests.scripted_store import ScriptedStore, fresh_memory_uri
 
 
 @pytest.fixture
-def lake() -> Lake:
-    return headrace.connect(fresh_memory_uri())
+def lake(lake_uri: str) -> Lake:
+    return headrace.connect(lake_uri)
 
 
 def _photos(lake: Lake, num_rows: int = 12) -> Snapshot:

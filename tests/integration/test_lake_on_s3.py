@@ -4,83 +4,19 @@ from __future__ import annotations
 
 import itertools
 import tarfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
 import headrace
-from headrace.datasets.lake import Lake
 from headrace.errors import AlreadyExists, DataCorrupted
-from headrace.storage.options import StoreOptions
 from tests.generated_media import image_bytes
+from tests.s3_buckets import Bucket
 
-_NAMES = itertools.count()
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """A fresh bucket and the options that open it."""
-
-    name: str
-    options: StoreOptions
-    client: Any
-
-    def lake(self, path: str = "lake") -> Lake:
-        return headrace.connect(f"s3://{self.name}/{path}", options=self.options)
-
-    def put(self, key: str, data: bytes) -> None:
-        self.client.put_object(Bucket=self.name, Key=key, Body=data)
-
-    def get(self, key: str) -> bytes:
-        data: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
-        return data
-
-    def keys(self, prefix: str = "") -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        return [item["Key"] for page in pages for item in page.get("Contents", [])]
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(endpoint: str) -> Iterator[Bucket]:
-    name = f"lake-{next(_NAMES)}"
-    options = StoreOptions.of(
-        {"endpoint": endpoint, "region": "us-east-1", "access_key_id": "test", "secret_access_key": "test"}
-    )
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket=name)
-    yield Bucket(name, options, client)
-    client.close()
-
-
-@pytest.fixture(autouse=True)
-def no_credentials_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever works here works by the options."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+pytestmark = pytest.mark.usefixtures("no_credentials_in_the_environment")
 
 
 def test_lake_in_a_bucket_has_the_digests_of_a_lake_in_a_folder(bucket: Bucket, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ _SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("name"
 
 
 @pytest.fixture
-def lake() -> Lake:
-    return headrace.connect(fresh_memory_uri(), actor="tester@here")
+def lake(lake_uri: str) -> Lake:
+    return headrace.connect(lake_uri, actor="tester@here")
 
 
 def _rows(snapshot: Snapshot, *columns: str) -> list[tuple[Any, ...]]:

@@ -31,8 +31,8 @@ _SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("score", pa.flo
 
 
 @pytest.fixture
-def lake() -> Lake:
-    return headrace.connect(fresh_memory_uri())
+def lake(lake_uri: str) -> Lake:
+    return headrace.connect(lake_uri)
 
 
 def _plain(dataset: Any) -> list[dict[str, Any]]:

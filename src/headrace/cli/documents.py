@@ -16,11 +16,7 @@ _LISTED_REJECTED = 1_000  # rows; `num_rejected` counts them all
 
 def commit_summary(commit: Commit) -> dict[str, object]:
     """What the log says of a commit; a tag key with several values has a list of them."""
-    values: dict[str, list[str]] = {}
-    for key, value in commit.tag_pairs:
-        values.setdefault(key, []).append(value)
-    tags = {key: found[0] if len(found) == 1 else found for key, found in values.items()}
-    return {**commit.to_json(), "tags": tags}
+    return dict(commit.to_json())
 
 
 def commit_document(commit: Commit) -> dict[str, object]:
@@ -38,7 +34,7 @@ def commit_document(commit: Commit) -> dict[str, object]:
 
 def dataset_summary(dataset: Dataset) -> dict[str, object]:
     """What the log says of a dataset."""
-    return {**dataset.to_json(), "num_bytes": sum(commit.num_bytes for commit in dataset.log())}
+    return {**dataset.to_json(), "num_bytes": sum(commit.num_bytes for commit in dataset.log() if not commit.is_deleted)}
 
 
 def dataset_document(dataset: Dataset) -> dict[str, object]:

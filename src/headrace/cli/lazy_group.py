@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -53,8 +52,9 @@ class LazyGroup(click.Group):
         word = args[0]
         if ctx.resilient_parsing or word.startswith("-") or word in self.list_commands(ctx):
             return super().resolve_command(ctx, args)
-        near = get_close_matches(word, self.list_commands(ctx), n=3, cutoff=0.6)
-        guess = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+        from headrace.schema.near_misses import near_miss  # only for a command that does not exist
+
+        guess = near_miss(word, self.list_commands(ctx), limit=3)
         raise click.UsageError(f"no such command {ctx.command_path + ' ' + word!r}.{guess}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -26,6 +26,7 @@ PROGRAM = "headrace"
 _BASICS = "Datasets"
 _TRAINING = "From datasets to training data"
 _LOOKING = "Looking and comparing"
+_REMOVING = "Removing and bringing back"
 _TRUST = "Trust"
 _HELP = "This program"
 
@@ -36,8 +37,20 @@ COMMANDS = {
     "completion": LazyCommand(
         "headrace.cli.commands.completion:completion", "Print the script that completes commands in your shell.", _HELP
     ),
-    "dataset": LazyCommand("headrace.cli.commands.dataset:dataset", "Create, list and look at datasets.", _BASICS),
+    "dataset": LazyCommand(
+        "headrace.cli.commands.dataset:dataset", "Create, list, look at, delete and restore datasets.", _BASICS
+    ),
     "commit": LazyCommand("headrace.cli.commands.commit:commit", "Add rows from a source to a dataset.", _BASICS),
+    "commit-delete": LazyCommand(
+        "headrace.cli.commands.commit_delete:commit_delete", "Hide a commit from new snapshots.", _REMOVING
+    ),
+    "commit-restore": LazyCommand(
+        "headrace.cli.commands.commit_restore:commit_restore",
+        "Show a deleted commit again, with the same digest.",
+        _REMOVING,
+    ),
+    "rows": LazyCommand("headrace.cli.commands.rows:rows", "Delete single rows and bring them back.", _REMOVING),
+    "gc": LazyCommand("headrace.cli.commands.gc:gc", "Remove objects that no log refers to.", _REMOVING),
     "snapshot": LazyCommand(
         "headrace.cli.commands.snapshot:snapshot", "Choose commits, rows and columns, and fix the choice.", _TRAINING
     ),
@@ -57,6 +70,9 @@ COMMANDS = {
     "run": LazyCommand("headrace.cli.commands.run:run", "Look at recorded training runs.", _TRUST),
     "verify": LazyCommand("headrace.cli.commands.verify:verify", "Check every stored byte against its digest.", _TRUST),
     "audit": LazyCommand("headrace.cli.commands.audit:audit", "List who changed what, and when.", _TRUST),
+    "doctor": LazyCommand(
+        "headrace.cli.commands.doctor:doctor", "Check that a place can hold a lake, or this machine.", _TRUST
+    ),
 }
 
 

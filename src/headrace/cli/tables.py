@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Column", "printable", "render_fields", "render_table"]
+__all__ = ["PLAIN_WIDTH", "Column", "printable", "render_fields", "render_table"]
 
 PLAIN_WIDTH = 80  # characters, where there is no terminal to ask
 _GAP = 2  # spaces between columns

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
     from headrace.datasets.snapshot import Snapshot
 
-__all__ = ["dataset_text", "open_dataset", "open_lake", "open_lake_of", "open_snapshot", "snapshot_text"]
+__all__ = [
+    "dataset_text",
+    "open_dataset",
+    "open_existing_lake",
+    "open_lake",
+    "open_lake_of",
+    "open_snapshot",
+    "snapshot_text",
+]
 
 _SHORT_ID = 12  # hex digits; references take 8 or more
 
@@ -21,6 +29,17 @@ def open_lake(uri: str) -> Lake:
     from headrace import connect
 
     return connect(uri)
+
+
+def open_existing_lake(uri: str) -> Lake:
+    """The lake at a URI, for commands about all of it.
+
+    Raises:
+        NotFound: There is none; names the command that creates one.
+    """
+    lake = open_lake(uri)
+    lake.require_exists()
+    return lake
 
 
 def open_lake_of(reference: Reference) -> Lake:

@@ -32,9 +32,9 @@ class AuditEntry(HtmlTable):
 
 
 def audit_entries(lake: Lake) -> list[AuditEntry]:
-    """All entries of all logs by time, chains checked."""
+    """All entries of all logs by time, chains checked; those of deleted and purged datasets too."""
     entries = [_entry(item, None) for item in lake.log_of_entries.entries()]
-    for dataset in lake.datasets():
+    for dataset in lake.every_dataset():
         entries.extend(_entries(dataset.log_of_entries, dataset.name))
     return sorted(entries, key=lambda entry: (entry.time, entry.dataset or "", entry.number))
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from headrace.datasets.batches import Origin, RejectedRow
 from headrace.datasets.manifests import read_document
 from headrace.datasets.state import CommitRecord
+from headrace.schema.tags import tags_by_key
 from headrace.storage.canonical import JsonValue
 from headrace.units import format_count
 
@@ -21,8 +22,9 @@ __all__ = ["Commit"]
 class Commit:
     """A commit of one dataset; attributes that need more than the log read it when first asked."""
 
-    def __init__(self, record: CommitRecord, *, reader: DatasetReader) -> None:
+    def __init__(self, record: CommitRecord, *, reader: DatasetReader, is_deleted: bool = False) -> None:
         self._record = record
+        self._is_deleted = is_deleted
         self._reader = reader
         self._statistics: JsonValue | None = None
 
@@ -42,13 +44,13 @@ class Commit:
         return self._record.message
 
     @property
-    def tags(self) -> dict[str, str]:
-        """Tags by key; of a key with several values the greatest (`tag_pairs` has all)."""
-        return dict(self._record.tags)
+    def tags(self) -> dict[str, str | list[str]]:
+        """The value of each key; of a key that was given several times the sorted list of its values."""
+        return tags_by_key(self._record.tags)
 
     @property
     def tag_pairs(self) -> list[tuple[str, str]]:
-        """All tags, sorted."""
+        """All tags as (key, value), sorted."""
         return list(self._record.tags)
 
     @property
@@ -60,6 +62,11 @@ class Commit:
     def num_bytes(self) -> int:
         """Media bytes of the commit."""
         return self._record.num_media_bytes
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether new snapshots leave it out; True only for commits that came from `Dataset.log`."""
+        return self._is_deleted
 
     @property
     def created_at(self) -> str:
@@ -86,7 +93,7 @@ class Commit:
     @property
     def sources(self) -> list[Origin]:
         """Where the rows came from."""
-        return list(self._reader.commit(self._record).manifest.origins)
+        return list(self._reader.manifest(self._record).origins)
 
     @property
     def num_rejected(self) -> int:
@@ -96,7 +103,7 @@ class Commit:
     @property
     def rejected(self) -> list[RejectedRow]:
         """The rows that were left out, with reasons; at most the first 10,000."""
-        return list(self._reader.commit(self._record).manifest.rejected)
+        return list(self._reader.manifest(self._record).rejected)
 
     def to_json(self) -> JsonValue:
         """The commit as a plain document, without reading anything but the log."""

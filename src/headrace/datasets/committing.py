@@ -12,7 +12,9 @@ import pyarrow as pa
 from headrace.datasets.batches import Origin, RowBatch
 from headrace.datasets.columns import schema_to_json
 from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, write_commit
-from headrace.datasets.manifests import CommitManifest
+from headrace.datasets.manifests import CommitManifest, document_key
+from headrace.datasets.rejected_rows import RejectedRows
+from headrace.datasets.reported_sources import ReportedFiles, ReportedTable, RowsOnly
 from headrace.datasets.sources.opening import open_source
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.state import DatasetState
@@ -25,6 +27,8 @@ from headrace.schema.tags import Tag, TagsLike, normalise_tags
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.canonical import JsonValue
 from headrace.storage.locations import Locations
+from headrace.storage.parts import part_key
+from headrace.storage.shards import shard_key
 from headrace.storage.store import ObjectStore
 
 __all__ = ["CommitOptions", "ReadyCommit", "prepare_commit"]
@@ -88,6 +92,15 @@ class ReadyCommit:
         """The commit's manifest."""
         return self.prepared.manifest
 
+    def keys(self) -> list[str]:
+        """Keys of all objects that the entry will refer to, below the dataset."""
+        return [
+            document_key(self.prepared.manifest_digest),
+            document_key(self.prepared.statistics_digest),
+            *(part_key(part.digest) for part in self.manifest.parts),
+            *(shard_key(shard.digest) for shard in self.manifest.shards),
+        ]
+
     def entry_body(self, *, commit_id: str, message: str) -> Mapping[str, JsonValue]:
         """The body of the log entry: digests and counts, no content of rows."""
         manifest = self.prepared.manifest
@@ -121,6 +134,7 @@ def prepare_commit(
     """
     kind = dataset_type(state.type_name)
     declared = state.declared
+    rejected = RejectedRows()
     opened: TableSource | FileSource = open_source(
         source,
         csv_has_header=kind.csv_has_header,
@@ -130,6 +144,7 @@ def prepare_commit(
         opener=locations,
         allow_nested=kind.allows_nested_archives,
         tables_are_files=kind.tables_are_files,
+        on_bad_row=rejected.add if options.on_invalid == "skip" else None,
     )
     if declared is None:
         peeked = PeekedTable.of(opened)
@@ -137,12 +152,18 @@ def prepare_commit(
         opened = peeked
     num_rows = opened.num_rows if opened.kind == "table" else opened.num_files
     options.progress.start("reading", total_rows=num_rows, total_bytes=opened.num_bytes)
+    progress = options.progress
+    if opened.kind == "table":
+        # Rows follow where media is placed, bytes where the table is read: that is what its total counts.
+        opened, progress = ReportedTable(opened, progress), RowsOnly(progress)
+    elif not kind.tables_are_files:
+        opened = ReportedFiles(opened, progress)
     context = IngestContext(schema=declared, key=state.key, on_invalid=options.on_invalid, locations=locations)
     return ReadyCommit(
         write_commit(
             store,
             base,
-            batches=kind.ingest(opened, context),
+            batches=rejected.joined_to(kind.ingest(opened, context)),
             origins=opened.origins,
             dataset_type=kind,
             schema=declared,
@@ -150,7 +171,7 @@ def prepare_commit(
             tags=options.tags,
             media=options.media,
             on_invalid=options.on_invalid,
-            progress=options.progress,
+            progress=progress,
             locations=locations,
             layout=options.layout,
         )

@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from headrace.datasets.addresses import EMPTY, AddressSet, addresses_key, read_addresses, write_addresses
 from headrace.datasets.columns import check_columns, merge_schemas
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
-from headrace.datasets.manifests import read_document, write_document
+from headrace.datasets.deleting import change_commit, delete_rows, restore_rows, revert
+from headrace.datasets.leases import Lease
+from headrace.datasets.manifests import document_key, read_document, write_document
 from headrace.datasets.reading import DatasetReader
 from headrace.datasets.selection import OnDuplicateKey, Selection
 from headrace.datasets.snapshot import Snapshot
-from headrace.datasets.state import CommitRecord, DatasetState, RunRecord
+from headrace.datasets.state import Collection, CommitRecord, DatasetState, RunRecord
 from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.registry import dataset_type
 from headrace.datasets.version_hash import version_hash
-from headrace.errors import DataCorrupted, InvalidInput, NotFound
-from headrace.schema.names import near_miss
+from headrace.errors import Conflict, DataCorrupted, InvalidInput, NotFound, PermissionDenied, Unavailable
+from headrace.progress import NO_PROGRESS, Progress
+from headrace.schema.free_text import check_text
+from headrace.schema.near_misses import near_miss
 from headrace.schema.references import Selector
 from headrace.schema.tags import TagsLike, has_tags, normalise_tags
 from headrace.storage.canonical import JsonValue, canonical_json
-from headrace.storage.log import EntryLog
+from headrace.storage.log import EntryLog, LogEntry
 from headrace.units import format_count, parse_timestamp
 
 if TYPE_CHECKING:
+    from headrace.datasets.compacting import CompactionReport
     from headrace.datasets.lake import Lake
+    from headrace.datasets.layout_writing import ContainerSizes
+    from headrace.datasets.purging import PurgeReport
 
 __all__ = ["Dataset"]
 
 _KEPT_SNAPSHOTS = 64
+_KEPT_ADDRESS_SETS = 64
 
 
 class Dataset:
@@ -48,7 +57,8 @@ class Dataset:
             lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock
         )
         self._lock = threading.Lock()
-        self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
+        self._snapshots: OrderedDict[tuple[str, str | None], Snapshot] = OrderedDict()
+        self._address_sets: OrderedDict[str, AddressSet] = OrderedDict()
         self.reader = DatasetReader(lake.store, self.base, cache=lake.part_cache, locations=lake.locations)
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -115,8 +125,8 @@ class Dataset:
 
     @property
     def num_rows(self) -> int:
-        """Rows of all commits together, before duplicate keys are resolved."""
-        return sum(record.num_rows for record in self.state().commits)
+        """Rows of all visible commits together less the deleted ones, before duplicate keys are resolved."""
+        return self._num_rows(self.state())
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -148,8 +158,10 @@ class Dataset:
         return state
 
     def log(self) -> list[Commit]:
-        """All commits, oldest first."""
-        return [Commit(record, reader=self.reader) for record in self.state().commits]
+        """All commits, oldest first; deleted ones say so."""
+        state = self.state()
+        hidden = state.visibility.hidden_commits
+        return [Commit(record, reader=self.reader, is_deleted=record.commit_id in hidden) for record in state.commits]
 
     def to_json(self) -> dict[str, Any]:
         """The dataset as a plain document, without reading anything but the log."""
@@ -164,8 +176,11 @@ class Dataset:
             "on_duplicate_key": state.on_duplicate_key,
             "created_at": state.created_at,
             "updated_at": state.updated_at,
-            "num_commits": len(state.commits),
-            "num_rows": sum(record.num_rows for record in state.commits),
+            "num_commits": len(state.visible_commits),
+            "num_deleted_commits": len(state.visibility.hidden_commits),
+            "num_rows": self._num_rows(state),
+            "num_deleted_rows": self._num_deleted_rows(state),
+            "hold": state.hold,
             "columns": {field.name: str(field.type) for field in state.schema},
             "aliases": dict(sorted(state.aliases.items())),
         }
@@ -201,8 +216,9 @@ class Dataset:
         """
         settings = CommitOptions.of(message=message, tags=tags, media=media, on_invalid=on_invalid, options=options)
         state = self.state()
+        since = self.log_of_entries.number
         self._lake.store.prepare_for_writing()
-        with settings.reporting():
+        with settings.reporting(), Lease(self._lake.store, self.base):
             prepared = prepare_commit(
                 self._lake.store,
                 self.base,
@@ -222,10 +238,122 @@ class Dataset:
                 )
                 return prepared.entry_body(commit_id=str(len(newest.commits) + 1), message=settings.message)
 
-            entry = self.log_of_entries.append("commit", plan)
+            entry = self.append("commit", plan, refers_to=prepared.keys, since=since)
         number = 0 if entry is None else entry.number
         record = next(item for item in reversed(self.state().commits) if item.entry == number)
         return Commit(record, reader=self.reader)
+
+    # -- deletion -----------------------------------------------------------------------------------------------
+
+    def delete_commit(self, commit_id: str | int, *, dry_run: bool = False) -> None:
+        """Hide a commit from new snapshots; those taken before keep it. `restore_commit` brings it back.
+
+        `dry_run` only checks that it can be done.
+
+        Raises:
+            NotFound: There is no such commit.
+            Conflict: It is deleted already.
+        """
+        change_commit(self, commit_id, operation="delete", dry_run=dry_run)
+
+    def restore_commit(self, commit_id: str | int) -> None:
+        """Show a deleted commit again, with the same digest.
+
+        Raises:
+            NotFound: There is no such commit.
+            Conflict: It is not deleted.
+        """
+        change_commit(self, commit_id, operation="restore")
+
+    def delete_rows(
+        self, *, where: str | None = None, keys: Iterable[object] | None = None, dry_run: bool = False
+    ) -> int:
+        """Hide rows from new snapshots and say how many; those taken before keep them.
+
+        In a dataset where later rows replace earlier ones, all rows of a sample's key are hidden.
+
+        Args:
+            where: A DuckDB expression over the columns, for example "label = 'oos'"; or
+            keys: keys or `_id`s of samples.
+            dry_run: Only count them.
+
+        Raises:
+            InvalidInput: Neither or both are given, or a bad filter.
+            NotFound: A key that no visible row has.
+        """
+        return delete_rows(self, where=where, keys=keys, dry_run=dry_run)
+
+    def restore_rows(self, *, where: str | None = None, keys: Iterable[object] | None = None) -> int:
+        """Show deleted rows again, all or those that are meant, and say how many."""
+        return restore_rows(self, where=where, keys=keys)
+
+    def revert(self, to: str | int) -> None:
+        """Show again what was visible right after a commit: a new entry, nothing is lost.
+
+        Raises:
+            NotFound: There is no such commit.
+        """
+        revert(self, to=to)
+
+    def compact(self, *, sizes: ContainerSizes | None = None, progress: Progress = NO_PROGRESS) -> CompactionReport:
+        """Move the rows of many small commits into few parts and shards; digests and snapshot ids stay.
+
+        Every row is read back and proved equal before anything is claimed. Others may commit meanwhile.
+
+        Raises:
+            DataCorrupted: A row to be moved is not what was committed; nothing was changed.
+        """
+        from headrace.datasets.compacting import compact
+        from headrace.datasets.layout_writing import DEFAULT_SIZES
+
+        return compact(self, sizes=sizes or DEFAULT_SIZES, progress=progress)
+
+    def purge(
+        self,
+        *,
+        where: str | None = None,
+        keys: Iterable[object] | None = None,
+        dry_run: bool = False,
+        progress: Progress = NO_PROGRESS,
+    ) -> PurgeReport:
+        """Erase the content of rows from every commit and snapshot, for ever; all other rows and all ids stay.
+
+        Old objects go with the next `Lake.gc`. In a dataset where later rows replace earlier ones, all rows of a
+        sample's key are erased.
+
+        Args:
+            where: A DuckDB expression over the columns; asked of every row of every commit, deleted ones too; or
+            keys: keys or `_id`s of samples.
+            dry_run: Only say what would be erased and rewritten.
+            progress: Told how far it is.
+
+        Raises:
+            InvalidInput: Neither or both are given, or a bad filter.
+            NotFound: A key that no row has.
+            PermissionDenied: The dataset is under a hold.
+        """
+        from headrace.datasets.purging import purge_rows
+
+        return purge_rows(self, where=where, keys=keys, dry_run=dry_run, progress=progress)
+
+    def hold(self, reason: str) -> None:
+        """Forbid that anything of this dataset is purged or collected, until `release`."""
+        check_text(reason, "reason")
+        if not reason.strip():
+            raise InvalidInput("a hold needs a reason: who asked for it, and why")
+        self.append("hold", lambda _: {"reason": reason})
+
+    def release(self) -> None:
+        """End a hold; without one nothing happens."""
+        self.append("release", lambda state: None if state.hold is None else {})
+
+    def require_no_hold(self, state: DatasetState) -> None:
+        """Raise `PermissionDenied` while a hold is in force."""
+        if state.hold is not None:
+            raise PermissionDenied(
+                f"dataset {self._name!r} is under a hold ({state.hold}): nothing of it may be purged or collected. "
+                f"To end it: headrace dataset release {self._reference()}"
+            )
 
     # -- snapshots ----------------------------------------------------------------------------------------------
 
@@ -265,26 +393,82 @@ class Dataset:
         state = self.state()
         wanted = normalise_tags(tags)
         last = self._commit_number(state, upto)
+        visibility = state.visibility if until is None else state.visibility_at(until)
         chosen = [
             record
             for number, record in enumerate(state.commits, 1)
-            if number <= last and has_tags(record.tags, wanted) and (until is None or record.time <= until)
+            if number <= last
+            and record.commit_id not in visibility.hidden_commits
+            and has_tags(record.tags, wanted)
+            and (until is None or record.time <= until)
         ]
+        name = version_hash(int(record.commit_id) for record in chosen) if where is None and columns is None else None
+        return self._selected(
+            state,
+            chosen,
+            deleted=self.addresses(visibility.deleted_rows),
+            where=where,
+            columns=columns,
+            version_hash=name,
+        )
+
+    def selection_of(
+        self,
+        commits: Sequence[CommitRecord],
+        *,
+        left_out: AddressSet,
+        where: str | None = None,
+        every_version: bool = False,
+    ) -> Snapshot:
+        """A selection of some commits, visible or not, without the rows (commit number, ordinal) of a set.
+
+        `every_version` chooses replaced rows too.
+        """
+        return self._selected(
+            self.state(),
+            list(commits),
+            deleted=left_out,
+            where=where,
+            columns=None,
+            version_hash=None,
+            every_version=every_version,
+        )
+
+    def _selected(
+        self,
+        state: DatasetState,
+        chosen: list[CommitRecord],
+        *,
+        deleted: AddressSet,
+        where: str | None,
+        columns: Sequence[str] | None,
+        version_hash: str | None,
+        every_version: bool = False,
+    ) -> Snapshot:
         schema = merge_schemas([record.schema for record in chosen]) if chosen else state.schema
         if chosen and state.declared is not None:
             schema = _declared_first(schema, state.declared)
+        places = _places(chosen)
+        redacted = self.addresses(state.redacted_rows).renumbered(places)
         selection = Selection(
             type_name=state.type_name,
             type_version=state.type_version,
             schema=schema,
             key=state.key,
-            on_duplicate_key="replace" if state.on_duplicate_key == "replace" else "keep",
+            on_duplicate_key="replace" if state.on_duplicate_key == "replace" and not every_version else "keep",
             commits=tuple(record.digest for record in chosen),
             columns=None if columns is None else self._columns(columns, schema),
             where=self._filter(where, schema),
+            deleted=deleted.renumbered(places),
         )
-        name = version_hash(int(record.commit_id) for record in chosen) if where is None and columns is None else None
-        return Snapshot(self, selection, commits=chosen, version_hash=name)
+        return Snapshot(
+            self,
+            selection,
+            commits=chosen,
+            version_hash=version_hash,
+            redacted=redacted,
+            redacted_rows=state.redacted_rows,
+        )
 
     def resolve(self, selector: Selector) -> Snapshot:
         """The snapshot that a reference's selector names; reading it logs nothing.
@@ -326,6 +510,7 @@ class Dataset:
         """Write the snapshot's manifest and its log entry, once for each new id."""
         if snapshot.id in self.state().snapshots:
             return snapshot
+        since = self.log_of_entries.number
         self._lake.store.prepare_for_writing()
         selection = snapshot.selection
         document = {
@@ -335,15 +520,49 @@ class Dataset:
             "commit_ids": [commit.id for commit in snapshot.commits],
             "num_rows": snapshot.num_rows,
         }
+        if selection.deleted:
+            write_addresses(self._lake.store, self.base, addresses=selection.deleted)
         manifest = write_document(self._lake.store, self.base, data=canonical_json(document))
 
         def plan(state: DatasetState) -> Mapping[str, JsonValue] | None:
             if snapshot.id in state.snapshots:
                 return None
-            return {"snapshot": snapshot.id, "manifest": manifest, "version_hash": snapshot.version_hash}
+            body = {"snapshot": snapshot.id, "manifest": manifest, "version_hash": snapshot.version_hash}
+            return {**body, "deleted": selection.deleted.digest} if selection.deleted else body
 
-        self.log_of_entries.append("snapshot", plan)
+        keys = [document_key(manifest), *([addresses_key(selection.deleted.digest)] if selection.deleted else [])]
+        self.append("snapshot", plan, refers_to=lambda: keys, since=since)
         return snapshot
+
+    def forget(self, snapshot_id: str) -> None:
+        """Take a logged snapshot off the books: what only it needed may be collected; its rows stay.
+
+        Raises:
+            NotFound: It is not logged.
+            Conflict: An alias points to it, or a run was recorded on it.
+        """
+
+        def plan(state: DatasetState) -> Mapping[str, JsonValue]:
+            self.require_forgettable(state, snapshot_id)
+            return {"snapshot": snapshot_id}
+
+        self.append("forget", plan)
+
+    def require_forgettable(self, state: DatasetState, snapshot_id: str) -> None:
+        """Raise what `forget` would raise."""
+        self.require_snapshot(state, snapshot_id)
+        names = sorted(name for name, target in state.aliases.items() if target == snapshot_id)
+        if names:
+            raise Conflict(
+                f"the {'alias' if len(names) == 1 else 'aliases'} {', '.join(names)} of dataset {self._name!r} "
+                f"{'points' if len(names) == 1 else 'point'} to this snapshot; point elsewhere first"
+            )
+        run = next((run for run in state.runs if run.snapshot_id == snapshot_id), None)
+        if run is not None:
+            raise Conflict(
+                f"the run {run.name!r} was recorded on this snapshot of dataset {self._name!r}; it stays, so that "
+                "the run can be traced"
+            )
 
     def logged_snapshot(self, snapshot_id: str) -> Snapshot:
         """The logged snapshot with this whole id.
@@ -370,9 +589,10 @@ class Dataset:
         self.log_snapshot(snapshot)
 
         def plan(state: DatasetState) -> Mapping[str, JsonValue] | None:
+            self.require_snapshot(state, snapshot.id)
             return None if state.aliases.get(name) == snapshot.id else {"alias": name, "snapshot": snapshot.id}
 
-        self.log_of_entries.append("alias", plan)
+        self.append("alias", plan)
 
     def aliases_of(self, snapshot_id: str) -> list[str]:
         """Names that point to a snapshot now."""
@@ -380,8 +600,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         state = self.state()
-        rows = format_count(sum(record.num_rows for record in state.commits))
-        return f"<Dataset {self._id} {self._name!r} {state.type_name} {len(state.commits)} commits {rows} rows>"
+        rows = format_count(self._num_rows(state))
+        return f"<Dataset {self._id} {self._name!r} {state.type_name} {len(state.visible_commits)} commits {rows} rows>"
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table
@@ -392,6 +612,116 @@ class Dataset:
 
     def _reference(self) -> str:
         return f"{self._lake.uri}::{self._name}"
+
+    def append(
+        self,
+        operation: str,
+        plan: Callable[[DatasetState], Mapping[str, JsonValue] | None],
+        *,
+        refers_to: Callable[[], Iterable[str]] = tuple,
+        since: int | None = None,
+    ) -> LogEntry | None:
+        """Claim an entry of this dataset's log; see `EntryLog.append`.
+
+        Args:
+            operation: What happens.
+            plan: Makes the entry's body from the newest state.
+            refers_to: Keys below the dataset of objects that the entry refers to for the first time.
+            since: Number of the last entry that was known before the first of them was written.
+
+        Raises:
+            Conflict: The dataset was purged.
+            Unavailable: Garbage collection is removing one of the objects; trying again is safe.
+        """
+        self._lake.store.prepare_for_writing()
+
+        def checked(state: DatasetState) -> Mapping[str, JsonValue] | None:
+            if state.is_closed:
+                raise self._closed()
+            while True:
+                number = self.log_of_entries.number
+                body = plan(state)
+                if self.log_of_entries.number == number:
+                    break
+                # The plan itself read on (a filter looks at rows): a rival's entry that it met must count.
+                state = self.log_of_entries.refresh()
+                if state.is_closed:
+                    raise self._closed()
+            known = self.log_of_entries.number if since is None else since
+            # Also one that began before and ended since: it may have removed what was written in between.
+            rivals = [item for item in state.collections if item.done_entry is None or item.done_entry > known]
+            keys = set(refers_to()) if rivals and body is not None else set()
+            if keys:
+                self._check_not_condemned(rivals, keys)
+            return body
+
+        return self.log_of_entries.append(operation, checked)
+
+    def _closed(self) -> Conflict:
+        return Conflict(f"dataset {self._name!r} was purged; nothing can be added to it")
+
+    def close(self, plan: Callable[[DatasetState], Mapping[str, JsonValue] | None]) -> None:
+        """Claim the entry after which nothing can be added."""
+        self._lake.store.prepare_for_writing()
+        self.log_of_entries.append("close", plan)
+
+    def _check_not_condemned(self, collections: Iterable[Collection], keys: set[str]) -> None:
+        for collection in collections:
+            try:
+                document = read_document(self._lake.store, self.base, digest=collection.condemned)
+                lost = keys.intersection(document["keys"])
+                if lost and not collection.is_done and self._is_given_up(collection):
+                    lost = self._missing(lost)
+            except NotFound:  # a later collection removed it: this write took longer than the grace period
+                lost = self._missing(keys)
+            if lost:
+                raise Unavailable(
+                    f"garbage collection of dataset {self._name!r} is removing {min(lost)}, which an earlier attempt "
+                    "had left and this one wanted to use; nothing was changed, try again (if that collection was "
+                    "interrupted, in a quarter of an hour)"
+                )
+
+    def _is_given_up(self, collection: Collection) -> bool:
+        """Whether its collector has surely stopped, so that what it condemned and is there stays."""
+        from headrace.datasets.collecting import is_given_up, store_time
+
+        return is_given_up(self, collection, now=store_time(self._lake))
+
+    def _missing(self, keys: Iterable[str]) -> set[str]:
+        return {key for key in keys if self._lake.store.stat(self.base + key) is None}
+
+    def addresses(self, digest: str | None) -> AddressSet:
+        """A stored set of row addresses; the latest are kept."""
+        if digest is None:
+            return EMPTY
+        with self._lock:
+            known = self._address_sets.get(digest)
+        if known is None:
+            known = read_addresses(self._lake.store, self.base, digest=digest)
+            with self._lock:
+                self._address_sets[digest] = known
+                while len(self._address_sets) > _KEPT_ADDRESS_SETS:
+                    self._address_sets.popitem(last=False)
+        return known
+
+    def require_commit(self, state: DatasetState, commit_id: str) -> None:
+        """Raise `NotFound` unless the state has the commit."""
+        self._commit_number(state, commit_id)
+
+    def require_snapshot(self, state: DatasetState, snapshot_id: str) -> None:
+        """Raise `NotFound` unless the snapshot is logged."""
+        if snapshot_id not in state.snapshots:
+            raise NotFound(f"dataset {self._name!r} has no logged snapshot {snapshot_id}")
+
+    def _num_rows(self, state: DatasetState) -> int:
+        visible = state.visible_commits
+        left_out = self.addresses(state.visibility.deleted_rows) | self.addresses(state.redacted_rows)
+        return sum(record.num_rows for record in visible) - left_out.renumbered(_places(visible)).num_rows
+
+    def _num_deleted_rows(self, state: DatasetState) -> int:
+        """Rows of visible commits that were deleted one by one and can be restored."""
+        left_out = self.addresses(state.visibility.deleted_rows) - self.addresses(state.redacted_rows)
+        return left_out.renumbered(_places(state.visible_commits)).num_rows
 
     def _commit_number(self, state: DatasetState, upto: str | int | None) -> int:
         if upto is None:
@@ -427,28 +757,48 @@ class Dataset:
 
     def _logged(self, state: DatasetState, snapshot_id: str) -> Snapshot:
         """A logged snapshot; the latest are kept, because a filter's rows are worth finding only once."""
+        name = (snapshot_id, state.redacted_rows)
         with self._lock:
-            known = self._snapshots.get(snapshot_id)
-            if known is None:
-                known = self._snapshots[snapshot_id] = self._read_snapshot(state, snapshot_id)
-                while len(self._snapshots) > _KEPT_SNAPSHOTS:
-                    self._snapshots.popitem(last=False)
-            else:
-                self._snapshots.move_to_end(snapshot_id)
+            known = self._snapshots.get(name)
+            if known is not None:
+                self._snapshots.move_to_end(name)
+                return known
+        read = self._read_snapshot(state, snapshot_id)
+        with self._lock:
+            known = self._snapshots.setdefault(name, read)
+            while len(self._snapshots) > _KEPT_SNAPSHOTS:
+                self._snapshots.popitem(last=False)
             return known
 
     def _read_snapshot(self, state: DatasetState, snapshot_id: str) -> Snapshot:
         record = state.snapshots[snapshot_id]
         document = read_document(self._lake.store, self.base, digest=record.manifest)
-        selection = Selection.from_json(document["selection"], column_order=document["column_order"])
+        selection = Selection.from_json(
+            document["selection"],
+            column_order=document["column_order"],
+            deleted=self.addresses(document["selection"].get("deleted")),
+        )
         by_id: dict[str, CommitRecord] = {item.commit_id: item for item in state.commits}
+        commits = [by_id[commit_id] for commit_id in document["commit_ids"]]
+        redacted = self.addresses(state.redacted_rows).renumbered(_places(commits))
         return Snapshot(
             self,
             selection,
-            commits=[by_id[commit_id] for commit_id in document["commit_ids"]],
+            commits=commits,
             version_hash=record.version_hash,
-            num_rows=document["num_rows"],
+            num_rows=None if redacted else document["num_rows"],
+            redacted=redacted,
+            redacted_rows=state.redacted_rows,
+            pack=state.packs.get(snapshot_id),
+            fixed=self.addresses(state.fixed_rows[snapshot_id]).renumbered(_places(commits))
+            if snapshot_id in state.fixed_rows
+            else None,
         )
+
+
+def _places(commits: Sequence[CommitRecord]) -> dict[int, int]:
+    """Number of a commit to its place in a selection."""
+    return {int(record.commit_id): idx for idx, record in enumerate(commits)}
 
 
 def _check_learned(schema: pa.Schema, declared: pa.Schema) -> None:

@@ -12,7 +12,7 @@ from headrace.datasets.view_folder import View, write_view
 from headrace.datasets.views import ViewReader, ViewWriter
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
-from headrace.schema.names import near_miss
+from headrace.schema.near_misses import near_miss
 from headrace.storage.uris import StoreUri
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from headrace.datasets.columns import MEDIA_VIEW_TYPE, media_kind
-from headrace.datasets.near_misses import suggest
 from headrace.datasets.sql_connection import open_locked_connection
 from headrace.datasets.sql_functions import FunctionUse
 from headrace.datasets.sql_guard import (
@@ -26,11 +25,13 @@ from headrace.datasets.sql_guard import (
     readable_table,
 )
 from headrace.errors import InvalidInput
+from headrace.schema.near_misses import near_miss_or_known
 
 __all__ = ["Filter"]
 
-_ROWS = "headrace_rows"  # name of the rows inside DuckDB; no column may be called so
-_KEEP = "headrace_keep"
+# Names inside DuckDB; no column may start with an underscore.
+_ROWS = "_headrace_rows"
+_KEEP = "_headrace_keep"
 _PREFIX = "SELECT (\n"
 _SUFFIX = f'\n) AS "{_KEEP}" FROM "{_ROWS}"'
 _MEMORY_LIMIT_BYTES = 2 << 30
@@ -109,8 +110,8 @@ class Filter:
         missing = [name for name in self.columns if name not in table.column_names]
         if missing:
             raise InvalidInput(
-                f'where: the rows have no column "{missing[0]}", which {self.expression!r} reads'
-                f"{suggest(missing[0], table.column_names)}"
+                f'where: the rows have no column "{missing[0]}", which {self.expression!r} reads.'
+                f"{near_miss_or_known(missing[0], table.column_names)}"
             )
         if table.num_rows == 0:
             return np.zeros(0, dtype=np.bool_)
@@ -219,7 +220,7 @@ class _FilterWalk:
             match = [known for known in inner if known.casefold() == name.casefold()]
             if not match:
                 raise self._sql.refusal(
-                    f'"{".".join(path[:depth])}" has no field "{name}"{suggest(name, inner)}', location
+                    f'"{".".join(path[:depth])}" has no field "{name}".{near_miss_or_known(name, inner)}', location
                 )
             kind = inner[match[0]]
 
@@ -229,7 +230,7 @@ class _FilterWalk:
         if not matches and name.casefold() in _CLOCK:
             raise self._sql.refusal(f"{name} reads the clock; write the time itself, TIMESTAMP '2026-11-01'", location)
         if not matches:
-            raise self._sql.refusal(f'unknown column "{name}"{suggest(name, names)}', location)
+            raise self._sql.refusal(f'unknown column "{name}".{near_miss_or_known(name, names)}', location)
         twins = [known for known in names if known.casefold() == matches[0].casefold()]
         used = self.columns & set(twins)
         if len(matches) > 1 or used - {matches[0]} or names.count(matches[0]) > 1:
@@ -274,8 +275,6 @@ def _children(sql: SqlText, node: Mapping[str, JsonNode]) -> Iterator[Mapping[st
 
 def _check_readable(sql: SqlText, schema: pa.Schema, columns: tuple[str, ...]) -> None:
     for name in columns:
-        if name.casefold().startswith(_ROWS):
-            raise sql.refusal(f'column "{name}" has a reserved name and cannot be filtered on')
         if arrow_for_engine(schema.field(name).type) is None:
             raise sql.refusal(f'column "{name}" of type {schema.field(name).type} cannot be filtered on')
 

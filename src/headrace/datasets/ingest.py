@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +27,8 @@ from headrace.datasets.media import MediaInput
 from headrace.datasets.media_loading import LoadedMedia, MediaLoader
 from headrace.datasets.media_placing import Locator, MediaPlacer, locator_array
 from headrace.datasets.narrow import narrow_table
-from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
+from headrace.datasets.row_digests import RowsRoot, encode_media, encode_values, row_digests
+from headrace.datasets.row_keys import OccurrenceKeys, RowKeys
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.datasets.types.base import DatasetType, OnInvalid
 from headrace.datasets.types.row_failures import place_of, reason_of
@@ -36,7 +37,7 @@ from headrace.progress import Progress
 from headrace.schema.tags import Tag
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.locations import Locations
-from headrace.storage.parts import ROW_GROUP_ROWS, PartRecord, write_part
+from headrace.storage.parts import ROW_GROUP_ROWS, PartCache, PartRecord, write_part
 from headrace.storage.shards import SHARD_BYTES, ShardWriter
 from headrace.storage.store import ObjectStore
 
@@ -151,10 +152,15 @@ class _CommitWriter:
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._pending_bytes = 0
-        self._narrow: list[pa.Table] = []
+        self._statistics: StatisticsAccumulator | None = None
+        # Parquet and statistics need the interpreter's lock little, so the next rows are read meanwhile.
+        self._part_pool = ThreadPoolExecutor(1, thread_name_prefix="headrace-part")
+        self._part: Future[PartRecord] | None = None
         self._parts: list[PartRecord] = []
-        self._digests: list[bytes] = []
-        self._ordinals_of_keys: dict[str, int] = {}
+        self._rows_root = RowsRoot()
+        self._keys_of_rows = RowKeys(self._earlier_keys)
+        self._occurrence_keys = OccurrenceKeys()
+        self._read_parts = PartCache(limit_bytes=_PART_BYTES)
         self._rejected: list[RejectedRow] = []
         self._num_rejected = 0
         self._num_rows = 0
@@ -163,6 +169,7 @@ class _CommitWriter:
     def close(self) -> None:
         """Stop the threads; call it on every path."""
         self._pool.shutdown(cancel_futures=True)
+        self._part_pool.shutdown(cancel_futures=True)
         self._placer.abandon()
 
     def add(self, batch: SampleBatch) -> None:
@@ -201,22 +208,18 @@ class _CommitWriter:
         keep = np.ones(batch.num_rows, dtype=bool)  # [num_rows]
         # Keys first: a row that is refused for its key leaves no media bytes in a shard.
         keys = self._keys(batch, arrays, keep)
-        has_key = keep.copy()
         media = {name: values for name, values in batch.columns.items() if isinstance(values, list)}
         locators = {name: self._place(batch, name, keep, is_only_media=len(media) == 1) for name in media}
         self._progress.advance(batch.num_rows, self._placer.num_bytes - self._reported_bytes)
         self._reported_bytes = self._placer.num_bytes
         positions = np.flatnonzero(keep)  # [num_kept]
         if len(positions) < batch.num_rows:
-            if keys is not None:
-                for idx in np.flatnonzero(has_key & ~keep).tolist():
-                    del self._ordinals_of_keys[keys[idx]]  # its media was refused, so the key is free again
-                keys = [keys[idx] for idx in positions]
-                ordinals = range(self._num_rows, self._num_rows + len(keys))
-                self._ordinals_of_keys.update(zip(keys, ordinals, strict=True))
+            keys = None if keys is None else [keys[idx] for idx in positions]
             indices = pa.array(positions)
             arrays = {name: values.take(indices) for name, values in arrays.items()}
             locators = {name: [values[idx] for idx in positions] for name, values in locators.items()}
+        if keys is not None:
+            self._keys_of_rows.add(keys)  # not before: the key of a row whose media was refused is free
         if len(positions):
             self._append(batch, arrays, locators, keys, positions)
 
@@ -234,10 +237,11 @@ class _CommitWriter:
         self._placer.flush()
         self._flush(schema)
         self._progress.start("statistics")
-        statistics = self._statistics(schema)
+        self._settle_part()
+        statistics = self._accumulator(schema).finish(num_rejected=self._num_rejected)
         shards = self._placer.finish()
         logical = LogicalCommit(
-            self._type.name, self._type.version, schema, tags, self._num_rows, rows_root(self._digests)
+            self._type.name, self._type.version, schema, tags, self._num_rows, self._rows_root.hexdigest()
         )
         manifest = CommitManifest(
             logical=logical,
@@ -269,8 +273,9 @@ class _CommitWriter:
                     continue
                 if value.source.uri is None:
                     raise InvalidInput(
-                        f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed or "
-                        "come from memory. Commit with media='copy' (the command without --reference)"
+                        f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed, "
+                        "come from memory, or lie in a zip in a bucket. Commit with media='copy' (the command without "
+                        "--reference)"
                     )
                 placed.append(self._placer.adopt(value))
                 continue
@@ -303,22 +308,46 @@ class _CommitWriter:
             raise InvalidInput(f"the key column {self._key!r} is missing in the source", column=self._key)
         check_key_column(pa.field(self._key, column.type))
         keys: list[str | None] = column.cast(pa.string()).to_pylist()
-        known = self._ordinals_of_keys
-        for idx in np.flatnonzero(keep).tolist():
-            key = keys[idx]
+        present = [key or "" for key in keys]
+        earlier = self._keys_of_rows.find(present)  # [num_rows]
+        if (earlier < 0).all() and "" not in present and len(set(present)) == len(present):
+            return present
+        in_batch: dict[str, int] = {}
+        for idx, key in enumerate(keys):
             if key is None or key == "":
                 reason = f"the key column {self._key!r} is {'null' if key is None else 'empty'}; every row needs a key"
-            elif key in known:
+            elif earlier[idx] >= 0 or key in in_batch:
+                first = int(earlier[idx]) if earlier[idx] >= 0 else self._num_rows + in_batch[key]
                 reason = (
-                    f"the key {key!r} appears twice in this commit, first at {self._place_of(known[key], batch)}; "
+                    f"the key {key!r} appears twice in this commit, first at {self._place_of(first, batch)}; "
                     "a key must be unique within one commit"
                 )
             else:
-                known[key] = self._num_rows + idx
+                in_batch[key] = idx
                 continue
             self._refuse(batch, idx, reason)
             keep[idx] = False
-        return [key or "" for key in keys]
+        return present
+
+    def _earlier_keys(
+        self,
+        ordinals: np.ndarray,  # [num_rows], of rows appended before
+    ) -> list[str]:
+        """The keys of rows that are waiting or already in a part."""
+        self._settle_part()
+        bounds = np.cumsum([0, *(part.num_rows for part in self._parts), *(rows.num_rows for rows in self._pending)])
+        found: dict[int, str] = {}
+        table_idxs = np.searchsorted(bounds, ordinals, side="right") - 1  # [num_rows]
+        for table_idx in np.unique(table_idxs).tolist():
+            if table_idx < len(self._parts):
+                part = self._parts[table_idx]
+                table = self._read_parts.columns(self._store, self._base, part=part, names=["_key"])
+            else:
+                table = self._pending[table_idx - len(self._parts)]
+            chosen = ordinals[table_idxs == table_idx]
+            keys = table.column("_key").take(pa.array(chosen - bounds[table_idx])).to_pylist()
+            found.update(zip(chosen.tolist(), keys, strict=True))
+        return [found[ordinal] for ordinal in ordinals.tolist()]
 
     def _place_of(self, ordinal: int, batch: SampleBatch) -> str:
         """Where an earlier row came from, as `_place` says it; its number from 1 when it is already in a part."""
@@ -373,11 +402,11 @@ class _CommitWriter:
         schema = pa.schema(fields)
         if not self._schemas or self._schemas[-1] != schema:
             self._schemas.append(schema)
-        digests = row_digests(encoded, num_rows=num_rows)
+        digests = b"".join(row_digests(encoded, num_rows=num_rows))
         if keys is None:
-            keys = self._occurrence_keys(digests)
-        self._digests.extend(digests)
-        digest_array = pa.Array.from_buffers(pa.binary(32), num_rows, [None, pa.py_buffer(b"".join(digests))])
+            keys = self._occurrence_keys.add(digests)
+        self._rows_root.add(digests)
+        digest_array = pa.Array.from_buffers(pa.binary(32), num_rows, [None, pa.py_buffer(digests)])
         table = pa.table(
             [
                 *columns,
@@ -396,27 +425,34 @@ class _CommitWriter:
         if self._pending_rows >= self._layout.part_rows or self._pending_bytes >= _PART_BYTES:
             self._flush(self._schema())
 
-    def _occurrence_keys(self, digests: list[bytes]) -> list[str]:
-        counts = self._ordinals_of_keys
-        keys = []
-        for digest in digests:
-            stem = digest[:16].hex()
-            occurrence = counts.get(stem, 0)
-            counts[stem] = occurrence + 1
-            keys.append(f"{stem}.{occurrence}")
-        return keys
-
     def _flush(self, schema: pa.Schema) -> None:
         if not self._pending:
             return
         table = pa.concat_tables(self._pending, promote_options="default").combine_chunks()
         names = [name for name in schema.names if name in table.column_names]
         table = table.select([*names, "_key", "_digest", "_origin", "_member", "_line"])
-        self._parts.append(write_part(self._store, self._base, table=table, row_group_rows=self._layout.row_group_rows))
-        self._narrow.append(narrow_table(table, schema))
+        self._settle_part()  # one at a time, which bounds memory
+        self._part = self._part_pool.submit(self._write_part, table, schema)
         self._pending = []
         self._pending_rows = 0
         self._pending_bytes = 0
+
+    def _write_part(self, table: pa.Table, schema: pa.Schema) -> PartRecord:
+        record = write_part(
+            self._store,
+            self._base,
+            table=table,
+            row_group_rows=self._layout.row_group_rows,
+            distinct=_distinct_columns(schema),
+        )
+        self._accumulator(schema).add(narrow_table(table, schema))
+        return record
+
+    def _settle_part(self) -> None:
+        """Wait for the part that is being written."""
+        if self._part is not None:
+            part, self._part = self._part, None
+            self._parts.append(part.result())
 
     def _schema(self) -> pa.Schema:
         """All columns so far, the declared ones first; further columns are always nullable."""
@@ -427,11 +463,12 @@ class _CommitWriter:
         check_columns(schema)
         return schema
 
-    def _statistics(self, schema: pa.Schema) -> JsonValue:
-        accumulator = StatisticsAccumulator(schema, label_column=self._type.label_column)
-        for table in self._narrow:
-            accumulator.add(table)
-        return accumulator.finish(num_rejected=self._num_rejected)
+    def _accumulator(self, schema: pa.Schema) -> StatisticsAccumulator:
+        """Statistics of the rows in parts so far, for all columns so far."""
+        if self._statistics is None:
+            self._statistics = StatisticsAccumulator(schema, label_column=self._type.label_column)
+        self._statistics.extend(schema)
+        return self._statistics
 
     def _refuse(self, batch: SampleBatch, idx: int, reason: str, *, error: InvalidInput | None = None) -> None:
         origin = self._origins[_origin_of(batch, idx)]
@@ -446,6 +483,14 @@ class _CommitWriter:
     def _reject(self, rows: Sequence[RejectedRow]) -> None:
         self._num_rejected += len(rows)
         self._rejected.extend(rows[: _MAX_REJECTED - len(self._rejected)])
+
+
+def _distinct_columns(schema: pa.Schema) -> set[str]:
+    """Columns of a part whose values hardly repeat."""
+    media = (field.name for field in schema if media_kind(field) is not None)
+    return {"_key", "_digest", "_member"}.union(
+        f"{name}.{leaf}" for name in media for leaf in ("offset", "digest", "check")
+    )
 
 
 def _plain_json(document: JsonValue) -> bytes:

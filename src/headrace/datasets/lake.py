@@ -18,18 +18,22 @@ from headrace.datasets.columns import check_columns, check_key_column, schema_to
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
 from headrace.datasets.dataset import Dataset, check_on_duplicate_key
-from headrace.datasets.manifests import write_document
+from headrace.datasets.leases import GRACE_SECONDS, Lease
+from headrace.datasets.manifests import document_key, write_document
+from headrace.datasets.removing import delete_dataset, find_deleted, purge_dataset, restore_dataset
 from headrace.datasets.snapshot import Snapshot
-from headrace.datasets.state import DatasetRecord, LakeState, RunRecord
+from headrace.datasets.state import DatasetRecord, DatasetState, LakeState, RunRecord
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import AlreadyExists, DataCorrupted, HeadraceError, InvalidInput, NotFound, Unavailable
+from headrace.progress import NO_PROGRESS, Progress
 from headrace.schema.free_text import check_text
-from headrace.schema.names import check_dataset_name, near_miss
+from headrace.schema.names import check_dataset_name
+from headrace.schema.near_misses import near_miss
 from headrace.schema.references import Reference
 from headrace.schema.tags import TagsLike
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.locations import Locations
-from headrace.storage.log import EntryLog, now_microseconds
+from headrace.storage.log import EntryLog, LogEntry, now_microseconds
 from headrace.storage.opening import open_store
 from headrace.storage.parts import PartCache
 from headrace.storage.sealed import read_sealed, seal
@@ -37,6 +41,7 @@ from headrace.storage.store import ObjectStore
 
 if TYPE_CHECKING:
     from headrace.datasets.audit import AuditEntry
+    from headrace.datasets.collecting import CollectionReport
     from headrace.datasets.lineage import SampleLineage
     from headrace.datasets.verification import VerifyReport
 
@@ -108,7 +113,49 @@ class Lake:
         """All datasets by id; empty when there is no lake yet."""
         if not self.exists:
             return []
-        return [self._open(record) for record in self._log.refresh().by_id.values()]
+        return [self.open_record(record) for record in self._log.refresh().visible]
+
+    def every_dataset(self) -> list[Dataset]:
+        """All datasets by id, deleted and purged ones too."""
+        return [self.open_record(record) for record in self.state().by_id.values()]
+
+    def state(self) -> LakeState:
+        """The register after the newest entry of the lake's log."""
+        return self._log.refresh() if self.exists else LakeState()
+
+    def append(self, operation: str, plan: Callable[[LakeState], Mapping[str, JsonValue] | None]) -> LogEntry | None:
+        """Claim an entry of the lake's log; see `EntryLog.append`."""
+        self.store.prepare_for_writing()
+        return self._log.append(operation, plan)
+
+    def delete_dataset(self, name: str) -> None:
+        """Take a dataset off the register; `restore_dataset` brings it back with the same ids, its name is free.
+
+        Raises:
+            NotFound: There is none.
+        """
+        self.require_exists()
+        delete_dataset(self, name)
+
+    def restore_dataset(self, name: str, *, rename: str | None = None) -> Dataset:
+        """Bring a deleted dataset back, by name or id, under its old name or another.
+
+        Raises:
+            NotFound: No such dataset was deleted.
+            AlreadyExists: The name is taken since.
+        """
+        self.require_exists()
+        return restore_dataset(self, name, rename=rename)
+
+    def purge_dataset(self, name: str, *, dry_run: bool = False) -> int:
+        """Remove all bytes of a dataset for ever, deleted or not, and return how many; the audit trail stays.
+
+        Raises:
+            NotFound: There is none.
+            PermissionDenied: It is under a hold.
+        """
+        self.require_exists()
+        return purge_dataset(self, name, dry_run=dry_run)
 
     def dataset(self, name: str) -> Dataset:
         """The dataset with this name or id.
@@ -118,7 +165,13 @@ class Lake:
         """
         record = self._find(name)
         if record is None:
-            known = list(self._log.refresh().by_name) if self.exists else []
+            state = self.state()
+            known = list(state.by_name)
+            if find_deleted(state, name) is not None:
+                raise NotFound(
+                    f"dataset {name!r} of lake {self.uri} was deleted. To bring it back: headrace dataset restore "
+                    f"{self.uri}::{name}"
+                )
             hint = near_miss(name, known)
             where = f"lake {self.uri} has no dataset {name!r}.{hint} Datasets: {', '.join(known) or 'none'}."
             if not self.exists:
@@ -126,7 +179,7 @@ class Lake:
             raise NotFound(
                 f"{where} To create it: headrace dataset create {self.uri}::{name} --type TYPE --source SOURCE"
             )
-        return self._open(record)
+        return self.open_record(record)
 
     def create_dataset(
         self,
@@ -198,7 +251,7 @@ class Lake:
         uid = secrets.token_hex(8)
         dataset = Dataset(self, dataset_id="", name=name, uid=uid)
         try:
-            with settings.reporting():
+            with settings.reporting(), Lease(self.store, dataset.base):
                 entry_log = dataset.log_of_entries
                 body: dict[str, JsonValue] = {
                     "uid": uid,
@@ -231,7 +284,7 @@ class Lake:
             # After any other error the entry may have been written all the same.
             self._discard(dataset.base)
             raise
-        return self._open(record)
+        return self.open_record(record)
 
     # -- reading across datasets -----------------------------------------------------------------------------------
 
@@ -301,6 +354,7 @@ class Lake:
             check_text(str(item), "artefact")
         dataset = snapshot.dataset
         dataset.log_snapshot(snapshot)
+        since = dataset.log_of_entries.number
         document = {
             "format": 1,
             "name": name,
@@ -311,27 +365,44 @@ class Lake:
         digest = write_document(self.store, dataset.base, data=canonical_json(document))
         run_id = secrets.token_hex(8)
         body = {"run": run_id, "name": name, "snapshot": snapshot.id, "document": digest}
-        dataset.log_of_entries.append("run", lambda _: body)
+
+        def plan(state: DatasetState) -> Mapping[str, JsonValue]:
+            dataset.require_snapshot(state, snapshot.id)
+            return body
+
+        dataset.append("run", plan, refers_to=lambda: [document_key(digest)], since=since)
         return next(run for run in reversed(dataset.runs) if run.run_id == run_id)
 
     def verify(self, **options: Any) -> VerifyReport:
         """Replay every log and compare every object and every row with its digest; reads the whole lake."""
         from headrace.datasets.verification import verify_lake
 
-        self._require()
+        self.require_exists()
         return verify_lake(self, **options)
+
+    def gc(
+        self, *, dry_run: bool = False, grace_seconds: float = GRACE_SECONDS, progress: Progress = NO_PROGRESS
+    ) -> CollectionReport:
+        """Remove objects that nothing refers to and that are older than the grace period; see `CollectionReport`.
+
+        Concurrent writers lose nothing whatever the grace period is; a short one may refuse a commit that takes longer.
+        """
+        from headrace.datasets.collecting import collect_garbage
+
+        self.require_exists()
+        return collect_garbage(self, dry_run=dry_run, grace_seconds=grace_seconds, progress=progress)
 
     def audit(self) -> list[AuditEntry]:
         """Every change of the lake, oldest first: time, actor, operation, dataset."""
         from headrace.datasets.audit import audit_entries
 
-        self._require()
+        self.require_exists()
         return audit_entries(self)
 
     def __repr__(self) -> str:
         if not self.exists:
             return f"<Lake {self.uri} (not created yet)>"
-        return f"<Lake {self.uri} {len(self._log.refresh().by_id)} datasets>"
+        return f"<Lake {self.uri} {len(self.state().visible)} datasets>"
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table
@@ -344,19 +415,26 @@ class Lake:
         if not self.exists:
             return None
         state = self._log.refresh()
-        return state.by_name.get(name) or state.by_id.get(name)
+        record = state.by_name.get(name) or state.by_id.get(name)
+        return record if record in state.visible else None
 
-    def _open(self, record: DatasetRecord) -> Dataset:
+    def open_record(self, record: DatasetRecord) -> Dataset:
+        """The dataset of a line of the register."""
         dataset = self._datasets.get(record.uid)
-        if dataset is None:
+        if dataset is None or dataset.name != record.name:  # a restore may have renamed it
             dataset = Dataset(self, dataset_id=record.dataset_id, name=record.name, uid=record.uid)
-            dataset = self._datasets.setdefault(record.uid, dataset)
+            self._datasets[record.uid] = dataset
         return dataset
 
     def _register(self, name: str, uid: str) -> DatasetRecord:
         def plan(state: LakeState) -> Mapping[str, JsonValue]:
             if name in state.by_name:
                 raise self._taken(name)
+            if uid in state.given_up:
+                raise Unavailable(
+                    f"garbage collection took dataset {name!r} for one whose creation had failed, because for longer "
+                    "than its grace period nothing of it was written; nothing was changed, try again"
+                )
             return {"dataset": state.next_id, "uid": uid, "name": name}
 
         self._log.append("create-dataset", plan)
@@ -372,7 +450,8 @@ class Lake:
             for stat in list(self.store.list(base)):
                 self.store.delete(stat.key)
 
-    def _require(self) -> None:
+    def require_exists(self) -> None:
+        """Raise `NotFound` with the command that creates a lake, unless there is one."""
         if not self.exists:
             raise NotFound(
                 f"there is no lake at {self.uri}; it is created with its first dataset: "

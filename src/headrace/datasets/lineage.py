@@ -37,7 +37,7 @@ class CommitLineage:
     commit: str
     digest: str
     message: str
-    tags: dict[str, str]
+    tags: dict[str, str | list[str]]
     num_rows: int
     created_at: str
     actor: str
@@ -143,11 +143,11 @@ def find_samples(dataset: Dataset, sample: str, *, commits: set[str] | None = No
 
 def _sample(dataset: Dataset, record: CommitRecord, ordinal: int) -> SampleLineage:
     reader = dataset.reader.commit(record)
-    manifest = reader.manifest
+    layout = reader.layout
     names = ["_key", "_digest", "_origin", "_member", "_line"]
-    media_names = [field.name for field in manifest.schema if media_kind(field) is not None]
+    media_names = [field.name for field in layout.schema if media_kind(field) is not None]
     row = reader.columns([*names, *media_names], ordinals=np.array([ordinal])).to_pylist()[0]
-    origin = manifest.origins[row["_origin"]]
+    origin = dataset.reader.manifest(record).origins[row["_origin"]]
     media = []
     for name in media_names:
         locator = row[name]
@@ -156,7 +156,7 @@ def _sample(dataset: Dataset, record: CommitRecord, ordinal: int) -> SampleLinea
         is_adopted = locator["shard"] is None
         container = locator["uri"]
         if not is_adopted:
-            shard = manifest.shards[locator["shard"]]
+            shard = layout.shards[locator["shard"]]
             container = f"{dataset.lake.uri}/{dataset.base}objects/{shard.digest[:2]}/{shard.digest}.tar"
         media.append(
             MediaLineage(name, locator["digest"].hex(), locator["size"], container, locator["offset"], is_adopted)

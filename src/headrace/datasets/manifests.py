@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RejectedRow
 from headrace.datasets.columns import schema_from_json, schema_to_json
+from headrace.datasets.layouts import CommitLayout, PartSlice
 from headrace.schema.tags import Tag
 from headrace.storage.canonical import JsonValue, canonical_json, read_json
 from headrace.storage.digests import digest_hex, require_digest
@@ -59,6 +60,11 @@ class CommitManifest:
     shards: tuple[ShardRecord, ...]
     rejected: tuple[RejectedRow, ...]
     num_rejected: int  # may exceed len(rejected), which is cut
+
+    @property
+    def layout(self) -> CommitLayout:
+        """Where the rows were written."""
+        return CommitLayout(self.schema, tuple(PartSlice(part, 0, part.num_rows) for part in self.parts), self.shards)
 
     def to_json(self) -> JsonValue:
         """The stored document."""

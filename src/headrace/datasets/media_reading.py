@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from headrace.datasets.manifests import CommitManifest
+from headrace.datasets.layouts import CommitLayout
 from headrace.errors import DataCorrupted
 from headrace.storage.locations import Locations
 from headrace.storage.shards import shard_key
@@ -68,7 +68,7 @@ class MediaReader:
     def read(
         self,
         locators: Sequence[pa.StructArray],
-        manifests: Sequence[CommitManifest],
+        layouts: Sequence[CommitLayout],
         *,
         order: np.ndarray | None = None,
         verify: bool = True,
@@ -77,7 +77,7 @@ class MediaReader:
 
         Args:
             locators: One array of locators for each run of rows.
-            manifests: The commit that each run belongs to.
+            layouts: Of the commit that each run belongs to.
             order: Permutation of all rows, [num_rows]; None keeps them as they come.
             verify: Compare each value with its check; switched off only to measure what it costs.
 
@@ -85,7 +85,7 @@ class MediaReader:
             DataCorrupted: Bytes differ from what was written, or an adopted object changed.
         """
         containers: dict[_Container, int] = {}
-        container_idx, offsets, sizes, checks, present = _places(locators, manifests, containers)
+        container_idx, offsets, sizes, checks, present = _places(locators, layouts, containers)
         if order is not None:
             container_idx, offsets, sizes = container_idx[order], offsets[order], sizes[order]
             checks, present = checks[order], present[order]
@@ -143,7 +143,7 @@ class MediaReader:
 
 def _places(
     locators: Sequence[pa.StructArray],
-    manifests: Sequence[CommitManifest],
+    layouts: Sequence[CommitLayout],
     containers: dict[_Container, int],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     container_idx: list[np.ndarray] = []
@@ -151,11 +151,11 @@ def _places(
     sizes: list[np.ndarray] = []
     checks: list[np.ndarray] = []
     present: list[np.ndarray] = []
-    for array, manifest in zip(locators, manifests, strict=True):
+    for array, layout in zip(locators, layouts, strict=True):
         shard = pc.struct_field(array, "shard")
         shards = shard.fill_null(-1).to_numpy(zero_copy_only=False)  # [num_rows]
         table = np.array(
-            [containers.setdefault(_Container(shard_key(item.digest)), len(containers)) for item in manifest.shards]
+            [containers.setdefault(_Container(shard_key(item.digest)), len(containers)) for item in layout.shards]
             or [0],
             dtype=np.int64,
         )

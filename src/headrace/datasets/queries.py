@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from headrace.datasets.near_misses import suggest
 from headrace.datasets.sql_connection import default_num_threads, open_locked_connection
 from headrace.datasets.sql_functions import FunctionUse
 from headrace.datasets.sql_guard import (
@@ -21,6 +20,7 @@ from headrace.datasets.sql_guard import (
     readable_table,
 )
 from headrace.errors import InvalidInput
+from headrace.schema.near_misses import near_miss_or_known
 
 __all__ = ["QueryLimits", "run_query"]
 
@@ -240,7 +240,7 @@ class _QueryWalk:
         if plain and name.casefold() in scope:
             return
         if not plain or name.casefold() not in self._tables:
-            raise self._sql.refusal(f'there is no table "{shown}"{suggest(shown, self._known)}', location)
+            raise self._sql.refusal(f'there is no table "{shown}".{near_miss_or_known(shown, self._known)}', location)
         if node.get("at_clause"):
             raise self._sql.refusal("AT is not allowed; take a snapshot of the version to look at", location)
         self.uses[name.casefold()] = self.uses.get(name.casefold(), 0) + 1

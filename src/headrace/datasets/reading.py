@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from headrace.datasets.columns import media_kind
+from headrace.datasets.layouts import CommitLayout, LayoutDocument
 from headrace.datasets.manifests import CommitManifest, read_document
 from headrace.datasets.media_reading import MediaReader
 from headrace.datasets.narrow import media_view
 from headrace.datasets.state import CommitRecord
+from headrace.storage.digests import require_digest
 from headrace.storage.locations import Locations
-from headrace.storage.parts import PartCache
+from headrace.storage.parts import PartCache, PartRecord, part_key
 from headrace.storage.store import ObjectStore
 
 __all__ = ["CommitReader", "DatasetReader", "Ordinals"]
 
 _KEPT_MANIFESTS = 1_024
+_KEPT_LAYOUTS = 16
+
+T = TypeVar("T")
 
 Ordinals = np.ndarray
 """Row numbers within a commit, int64, [num_rows]."""
@@ -34,34 +41,75 @@ class DatasetReader:
         self.base = base
         self.media = MediaReader(store, base, locations=locations)
         self._cache = cache
-        self._lock = threading.Lock()
-        self._commits: OrderedDict[str, CommitReader] = OrderedDict()
+        self._manifests: KeptDocuments[CommitManifest] = KeptDocuments(_KEPT_MANIFESTS)
+        self._layouts: KeptDocuments[LayoutDocument] = KeptDocuments(_KEPT_LAYOUTS)
 
     def commit(self, record: CommitRecord) -> CommitReader:
-        """The reader of one commit; its manifest is read and verified once."""
+        """The reader of one commit, where its rows lie as the record knows it."""
+        if record.layout is None:
+            layout = self.manifest(record).layout
+        else:
+            layout = self.layout(record.layout).of(int(record.commit_id), record.schema)
+        return CommitReader(self.store, self.base, layout=layout, cache=self._cache)
+
+    def manifest(self, record: CommitRecord) -> CommitManifest:
+        """What was written with the commit; read and verified once."""
+        return self._manifests.get(
+            record.manifest,
+            lambda digest: CommitManifest.from_json(read_document(self.store, self.base, digest=digest)),
+        )
+
+    def packed(self, record: CommitRecord, *, layout: str) -> CommitReader:
+        """The reader of those rows of a commit that a packed snapshot holds."""
+        lies = self.layout(layout).of(int(record.commit_id), record.schema)
+        return CommitReader(self.store, self.base, layout=lies, cache=self._cache)
+
+    def part(self, part: PartRecord) -> pa.Table:
+        """All columns of a part as they are stored, verified; for rewriting it."""
+        key = self.base + part_key(part.digest)
+        data = self.store.get(key)
+        require_digest(data, part.digest, name=f"{self.store.uri}/{key}")
+        return pq.read_table(pa.BufferReader(data)).combine_chunks()
+
+    def layout(self, digest: str) -> LayoutDocument:
+        """A document of layouts; read and verified once."""
+        return self._layouts.get(
+            digest, lambda digest: LayoutDocument.from_json(read_document(self.store, self.base, digest=digest))
+        )
+
+
+class KeptDocuments(Generic[T]):
+    """The documents used last, by digest. Thread-safe."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._documents: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, digest: str, read: Callable[[str], T]) -> T:
+        """The document, read if it is not kept."""
         with self._lock:
-            reader = self._commits.get(record.manifest)
-            if reader is not None:
-                self._commits.move_to_end(record.manifest)
-                return reader
-        manifest = CommitManifest.from_json(read_document(self.store, self.base, digest=record.manifest))
-        reader = CommitReader(self.store, self.base, manifest=manifest, cache=self._cache)
+            known = self._documents.get(digest)
+            if known is not None:
+                self._documents.move_to_end(digest)
+                return known
+        document = read(digest)
         with self._lock:
-            reader = self._commits.setdefault(record.manifest, reader)
-            while len(self._commits) > _KEPT_MANIFESTS:
-                self._commits.popitem(last=False)
-        return reader
+            document = self._documents.setdefault(digest, document)
+            while len(self._documents) > self._limit:
+                self._documents.popitem(last=False)
+        return document
 
 
 class CommitReader:
     """The rows of one commit, by ordinal."""
 
-    def __init__(self, store: ObjectStore, base: str, *, manifest: CommitManifest, cache: PartCache) -> None:
+    def __init__(self, store: ObjectStore, base: str, *, layout: CommitLayout, cache: PartCache) -> None:
         self._store = store
         self._base = base
         self._cache = cache
-        self.manifest = manifest
-        self._starts = np.cumsum([0, *(part.num_rows for part in manifest.parts)])  # [num_parts + 1]
+        self.layout = layout
+        self._starts = np.cumsum([0, *(item.num_rows for item in layout.slices)])  # [num_slices + 1]
 
     @property
     def num_rows(self) -> int:
@@ -76,7 +124,7 @@ class CommitReader:
         if ordinals is not None and len(ordinals) == 0:
             return self._part(0, names).slice(0, 0)
         if ordinals is None:
-            tables = [self._part(idx, names) for idx in range(len(self.manifest.parts))]
+            tables = [self._part(idx, names) for idx in range(len(self.layout.slices))]
             return _one_chunk(tables)
         parts = np.searchsorted(self._starts, ordinals, side="right") - 1  # [num_rows]
         used = np.unique(parts)
@@ -96,13 +144,15 @@ class CommitReader:
         """Like `columns`, with media columns as structs without a place."""
         table = self.columns(names, ordinals=ordinals)
         for idx, name in enumerate(table.column_names):
-            field_idx = self.manifest.schema.get_field_index(name)
-            if field_idx >= 0 and media_kind(self.manifest.schema.field(field_idx)) is not None:
+            field_idx = self.layout.schema.get_field_index(name)
+            if field_idx >= 0 and media_kind(self.layout.schema.field(field_idx)) is not None:
                 table = table.set_column(idx, name, media_view(table.column(name)))
         return table
 
     def _part(self, idx: int, names: Sequence[str]) -> pa.Table:
-        return self._cache.columns(self._store, self._base, part=self.manifest.parts[idx], names=names)
+        piece = self.layout.slices[idx]
+        table = self._cache.columns(self._store, self._base, part=piece.part, names=names)
+        return table if piece.num_rows == piece.part.num_rows else table.slice(piece.row_start, piece.num_rows)
 
 
 def _take(table: pa.Table, rows: np.ndarray) -> pa.Table:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from headrace.storage.digests import digest_of
 
-__all__ = ["encode_media", "encode_values", "row_digests", "rows_root"]
+__all__ = ["RowsRoot", "encode_media", "encode_values", "row_digests", "rows_root"]
 
 _LENGTH = struct.Struct("<I")
 _INT = struct.Struct("<q")
@@ -40,6 +40,21 @@ def row_digests(encoded: dict[str, list[bytes]], *, num_rows: int) -> list[bytes
 def rows_root(digests: Sequence[bytes]) -> str:
     """BLAKE3 hex over the row digests in order."""
     return blake3.blake3(b"".join(digests)).hexdigest()
+
+
+class RowsRoot:
+    """`rows_root` of rows that come bit by bit."""
+
+    def __init__(self) -> None:
+        self._hasher = blake3.blake3()
+
+    def add(self, digests: bytes) -> None:
+        """Take the next rows' digests, 32 bytes each, one after the other."""
+        self._hasher.update(digests)
+
+    def hexdigest(self) -> str:
+        """The root over the rows so far."""
+        return self._hasher.hexdigest()
 
 
 def encode_media(name: str, *, digests: Sequence[bytes | None]) -> list[bytes]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
+from headrace.datasets.addresses import AddressSet
 from headrace.datasets.columns import schema_from_json, schema_to_json
 from headrace.datasets.filters import Filter
 from headrace.datasets.reading import CommitReader, Ordinals
@@ -55,10 +56,11 @@ class Selection:
     columns: tuple[str, ...] | None = None
     where: str | None = None
     splits: tuple[SplitStep, ...] = field(default=())
+    deleted: AddressSet = field(default_factory=AddressSet)  # rows left out; groups are places in `commits`
 
     def to_json(self) -> JsonValue:
-        """The canonical document."""
-        return {
+        """The canonical document; `deleted` stands in it only if there is something."""
+        document = {
             "format": 1,
             "type": self.type_name,
             "type_version": self.type_version,
@@ -70,10 +72,16 @@ class Selection:
             "where": self.where,
             "splits": [step.to_json() for step in self.splits],
         }
+        if self.deleted:
+            document["deleted"] = self.deleted.digest
+        return document
 
     @classmethod
-    def from_json(cls, document: JsonValue, *, column_order: Sequence[str]) -> Selection:
-        """Read a stored document; the order of columns is kept beside it, because it does not name the snapshot."""
+    def from_json(cls, document: JsonValue, *, column_order: Sequence[str], deleted: AddressSet) -> Selection:
+        """Read a stored document; the order of columns is kept beside it, because it does not name the snapshot.
+
+        `deleted` is the set whose digest the document names.
+        """
         by_name = schema_from_json(document["schema"])
         return cls(
             document["type"],
@@ -94,6 +102,7 @@ class Selection:
                 )
                 for step in document["splits"]
             ),
+            deleted,
         )
 
     @property
@@ -103,9 +112,14 @@ class Selection:
 
     @property
     def selects_all_rows(self) -> bool:
-        """Whether every row of the chosen commits belongs, so that counts need no reading."""
+        """Whether every row of the chosen commits belongs."""
+        return not self.needs_columns and not self.deleted
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether columns must be read to know which rows belong."""
         replaces = self.on_duplicate_key == "replace" and len(self.commits) > 1
-        return not replaces and self.where is None and not self.splits
+        return replaces or self.where is not None or bool(self.splits)
 
     @property
     def visible_schema(self) -> pa.Schema:
@@ -115,28 +129,53 @@ class Selection:
         return pa.schema([self.schema.field(name) for name in self.columns])
 
 
-def select_rows(selection: Selection, readers: Sequence[CommitReader]) -> list[Ordinals | None]:
-    """For each commit the ordinals of its rows that belong, ascending; None where all do."""
-    rows: list[Ordinals | None] = [None] * len(readers)
-    if selection.on_duplicate_key == "replace" and len(readers) > 1:
-        rows = _last_of_each_key(readers)
+def select_rows(
+    selection: Selection,
+    *,
+    num_rows: Sequence[int],
+    readers: Callable[[], Sequence[CommitReader]],
+    redacted: AddressSet,
+) -> list[Ordinals | None]:
+    """For each commit the ordinals of its rows that belong, ascending; None where all do.
+
+    Args:
+        num_rows: Rows of each chosen commit.
+        readers: Called only if columns must be read to decide.
+        redacted: Rows whose content was purged since; groups are places among the commits.
+    """
+    left_out = selection.deleted | redacted
+    rows = [_complement(left_out.of(idx), count) for idx, count in enumerate(num_rows)]
+    if not selection.needs_columns:
+        return rows
+    commits = readers()
+    if selection.on_duplicate_key == "replace" and len(commits) > 1:
+        rows = _last_of_each_key(commits, rows)
     if selection.where is not None:
         condition = Filter.parse(selection.where, selection.schema)
         rows = [
-            _filtered(condition, reader, kept, selection.schema) for reader, kept in zip(readers, rows, strict=True)
+            _filtered(condition, reader, kept, selection.schema) for reader, kept in zip(commits, rows, strict=True)
         ]
     for level, step in enumerate(selection.splits):
-        rows = _split(step, readers, rows, level=level, is_keyed=selection.key is not None)
+        rows = _split(step, commits, rows, level=level, is_keyed=selection.key is not None)
     return rows
 
 
-def _last_of_each_key(readers: Sequence[CommitReader]) -> list[Ordinals | None]:
+def _complement(left_out: Ordinals | None, num_rows: int) -> Ordinals | None:
+    if left_out is None:
+        return None
+    is_kept = np.ones(num_rows, dtype=bool)
+    is_kept[left_out] = False
+    return np.flatnonzero(is_kept)
+
+
+def _last_of_each_key(readers: Sequence[CommitReader], rows: Sequence[Ordinals | None]) -> list[Ordinals | None]:
     """Among several commits the later row of a key wins."""
-    keys = pa.chunked_array(
-        [chunk for reader in readers for chunk in reader.columns(["_key"]).column("_key").chunks], pa.string()
-    )
+    columns = [
+        reader.columns(["_key"], ordinals=kept).column("_key") for reader, kept in zip(readers, rows, strict=True)
+    ]
+    keys = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
     if len(keys) == 0:
-        return [None] * len(readers)
+        return list(rows)
     codes = keys.combine_chunks()
     if isinstance(codes, pa.ChunkedArray):
         codes = codes.chunk(0)
@@ -144,14 +183,14 @@ def _last_of_each_key(readers: Sequence[CommitReader]) -> list[Ordinals | None]:
     winner = np.zeros(int(indices.max()) + 1, dtype=np.int64)
     winner[indices] = np.arange(len(indices))  # the last assignment to a key stays
     winners = np.sort(winner)
-    rows: list[Ordinals | None] = []
+    found: list[Ordinals | None] = []
     start = 0
-    for reader in readers:
-        end = start + reader.num_rows
+    for column, kept in zip(columns, rows, strict=True):
+        end = start + len(column)
         mine = winners[np.searchsorted(winners, start) : np.searchsorted(winners, end)] - start
-        rows.append(None if len(mine) == reader.num_rows else mine)
+        found.append(kept if len(mine) == len(column) else mine if kept is None else kept[mine])
         start = end
-    return rows
+    return found
 
 
 def _filtered(condition: Filter, reader: CommitReader, kept: Ordinals | None, schema: pa.Schema) -> Ordinals | None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.datasets.addresses import AddressSet
 from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.commit import Commit
 from headrace.datasets.reading import CommitReader, Ordinals
 from headrace.datasets.selection import Selection, SplitStep, select_rows
 from headrace.datasets.state import CommitRecord
 from headrace.datasets.statistics import StatisticsAccumulator
-from headrace.errors import InvalidInput
+from headrace.errors import Conflict, InvalidInput, NotFound
 from headrace.progress import NO_PROGRESS, Progress
-from headrace.schema.names import check_alias_name, near_miss
+from headrace.schema.names import check_alias_name
+from headrace.schema.near_misses import near_miss
 from headrace.units import format_count
 
 if TYPE_CHECKING:
@@ -30,12 +32,15 @@ if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
     from headrace.datasets.diffing import Diff
     from headrace.datasets.lineage import SnapshotLineage
+    from headrace.datasets.packing import PackReport
     from headrace.datasets.view_folder import View
 
 __all__ = ["SYSTEM_COLUMNS", "Snapshot"]
 
 SYSTEM_COLUMNS = ("_id", "_digest", "_commit")
 """Columns that every snapshot has: identity, BLAKE3 of the row, commit id."""
+
+T = TypeVar("T")
 
 _NARROW_ROWS = 65_536
 _BATCH_BYTES = 64 * 1024 * 1024
@@ -53,10 +58,32 @@ class Snapshot:
         commits: Sequence[CommitRecord],
         version_hash: str | None,
         num_rows: int | None = None,
+        redacted: AddressSet | None = None,
+        redacted_rows: str | None = None,
+        fixed: AddressSet | None = None,
+        pack: str | None = None,
     ) -> None:
+        """Groups of both sets are places among the commits.
+
+        Args:
+            dataset: Whose rows.
+            selection: Which.
+            commits: The chosen ones.
+            version_hash: The reference service's name.
+            num_rows: If known.
+            redacted: Rows whose content was purged since.
+            redacted_rows: Digest of the dataset's set of all such rows.
+            pack: Digest of the layout that was packed for it.
+            fixed: The rows that belong, where they cannot be found again without the purged ones.
+        """
         self._dataset = dataset
         self._selection = selection
         self._records = list(commits)
+        self._redacted = redacted or AddressSet()
+        self._redacted_rows = redacted_rows
+        self._fixed = fixed
+        self._pack = pack
+        self._is_whole = selection.selects_all_rows and not self._redacted
         self._version_hash = version_hash
         self._known_rows = num_rows
         self._lock = threading.Lock()
@@ -104,16 +131,22 @@ class Snapshot:
     def num_rows(self) -> int:
         """Rows that belong to the snapshot."""
         if self._known_rows is None:
-            if self._selection.selects_all_rows:
-                self._known_rows = sum(record.num_rows for record in self._records)
+            if not self._selection.needs_columns:
+                left_out = self._selection.deleted | self._redacted
+                self._known_rows = sum(record.num_rows for record in self._records) - left_out.num_rows
             else:
                 self._known_rows = int(self._addresses()[1][-1])
         return self._known_rows
 
     @property
+    def num_redacted(self) -> int:
+        """Rows that belonged to the snapshot's commits and whose content was purged since; the id stays the name."""
+        return self._redacted.num_rows
+
+    @property
     def commit_row_counts(self) -> list[int]:
         """Rows that each chosen commit contributes."""
-        if self._selection.selects_all_rows:
+        if self._is_whole:
             return [record.num_rows for record in self._records]
         return [int(count) for count in np.diff(self._addresses()[1])]
 
@@ -123,7 +156,7 @@ class Snapshot:
         with self._lock:
             known = self._statistics
         if known is None:
-            if self._selection.selects_all_rows and len(self._records) == 1 and self._selection.columns is None:
+            if self._is_whole and len(self._records) == 1 and self._selection.columns is None:
                 known = self.commits[0].statistics
             else:
                 accumulator = StatisticsAccumulator(self.schema, label_column=self._label_column())
@@ -138,9 +171,24 @@ class Snapshot:
         """Whether the row with this number in its commit, counted from 0, belongs to the snapshot."""
         for idx, record in enumerate(self._records):
             if record.commit_id == commit_id:
-                kept = None if self._selection.selects_all_rows else self._addresses()[0][idx]
+                kept = None if self._is_whole else self._addresses()[0][idx]
                 return 0 <= ordinal < record.num_rows if kept is None else bool(np.isin(ordinal, kept))
         return False
+
+    def addresses_of(self, rows: np.ndarray) -> AddressSet:
+        """Commit numbers and ordinals of some rows by number, [num_rows]."""
+        kept, starts = self._addresses()
+        commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
+        found: dict[int, np.ndarray] = {}
+        for idx in np.unique(commit_idx).tolist():
+            ordinals = rows[commit_idx == idx] - starts[idx]
+            chosen = kept[idx]
+            found[int(self._records[idx].commit_id)] = ordinals if chosen is None else chosen[ordinals]
+        return AddressSet(found)
+
+    def key_of(self, sample_id: str) -> str:
+        """The key in an `_id` of this snapshot."""
+        return sample_id if self._selection.on_duplicate_key == "replace" else sample_id.partition(":")[2]
 
     def statistics_of(self, rows: np.ndarray) -> Any:
         """Statistics over some rows by number, [num_rows]."""
@@ -284,6 +332,36 @@ class Snapshot:
         check_alias_name(name)
         self._dataset.set_alias(name, self)
 
+    def forget(self) -> None:
+        """Take the snapshot off its dataset's books, so that garbage collection may remove what only it needed.
+
+        Its rows stay in their commits, and taking it again gives the same id.
+
+        Raises:
+            NotFound: It is not logged.
+            Conflict: An alias points to it, or a run was recorded on it.
+        """
+        self._dataset.forget(self.id)
+
+    def pack(self, *, progress: Progress = NO_PROGRESS) -> PackReport:
+        """Lay the snapshot's rows out contiguously, for streaming; id and rows stay.
+
+        Raises:
+            InvalidInput: The snapshot has no rows.
+            Unavailable: Rows were purged meanwhile; nothing was changed.
+        """
+        from headrace.datasets.packing import pack
+
+        return pack(self, progress=progress)
+
+    def read_from_pack(self, layout: str) -> None:
+        """Read from the layout that was packed for this snapshot from now on."""
+        self._pack = layout
+
+    def chosen_rows(self) -> list[tuple[CommitRecord, Ordinals | None]]:
+        """Each chosen commit with the ordinals of its rows that belong, ascending; None where all do."""
+        return list(zip(self._records, self._addresses()[0], strict=True))
+
     @property
     def aliases(self) -> list[str]:
         """Names that point here now."""
@@ -358,11 +436,17 @@ class Snapshot:
             "where": self._selection.where,
             "columns": None if self._selection.columns is None else list(self._selection.columns),
             "splits": [step.to_json() for step in self._selection.splits],
+            "num_redacted": self.num_redacted,
         }
 
     def _derived(self, *, splits: tuple[SplitStep, ...]) -> Snapshot:
         return Snapshot(
-            self._dataset, replace(self._selection, splits=splits), commits=self._records, version_hash=None
+            self._dataset,
+            replace(self._selection, splits=splits),
+            commits=self._records,
+            version_hash=None,
+            redacted=self._redacted,
+            redacted_rows=self._redacted_rows,
         )
 
     def _label_column(self) -> str | None:
@@ -376,9 +460,13 @@ class Snapshot:
         """Ordinals of each commit, and where its rows start among the snapshot's, [num_commits + 1]."""
         with self._lock:
             if self._rows is None:
-                readers = self._readers() if not self._selection.selects_all_rows else []
-                rows: list[Ordinals | None] = (
-                    select_rows(self._selection, readers) if readers else [None] * len(self._records)
+                rows = self._fixed_rows() or self._where_it_lies(
+                    lambda: select_rows(
+                        self._selection,
+                        num_rows=[record.num_rows for record in self._records],
+                        readers=self._readers,
+                        redacted=self._redacted,
+                    )
                 )
                 counts = [
                     record.num_rows if kept is None else len(kept)
@@ -386,6 +474,14 @@ class Snapshot:
                 ]
                 self._rows = rows, np.cumsum([0, *counts])
             return self._rows
+
+    def _fixed_rows(self) -> list[Ordinals | None] | None:
+        if self._fixed is None:
+            return None
+        kept = self._fixed - self._redacted
+        none = np.zeros(0, dtype=np.int64)
+        found = [kept.of(idx) for idx in range(len(self._records))]
+        return [none if ordinals is None else ordinals for ordinals in found]
 
     def _check_column(self, name: str) -> None:
         known = [*self._selection.schema.names, *SYSTEM_COLUMNS]
@@ -448,6 +544,31 @@ class Snapshot:
 
     def _gather(self, rows: np.ndarray, names: Sequence[str], *, narrow: bool = False, verify: bool = True) -> pa.Table:
         """Rows by number, [num_rows] in any order, as a table with one chunk a column."""
+        return self._where_it_lies(lambda: self._gather_once(rows, names, narrow=narrow, verify=verify))
+
+    def _where_it_lies(self, read: Callable[[], T]) -> T:
+        """What `read` gives; if compaction and collection moved the rows meanwhile, from where they lie now."""
+        try:
+            return read()
+        except NotFound:
+            state = self._dataset.state()
+            records = [state.commits[int(record.commit_id) - 1] for record in self._records]
+            pack = state.packs.get(self.id)
+            if records == self._records and pack == self._pack:
+                raise
+            if state.redacted_rows != self._redacted_rows:
+                raise Conflict(
+                    f"rows of dataset {self._dataset.name!r} were purged since this snapshot was opened; open it again"
+                ) from None
+            self._records, self._pack = records, pack
+        return read()
+
+    def _reader(self, record: CommitRecord) -> CommitReader:
+        """Of the commit's rows, or in a packed snapshot of those that belong."""
+        reader = self._dataset.reader
+        return reader.commit(record) if self._pack is None else reader.packed(record, layout=self._pack)
+
+    def _gather_once(self, rows: np.ndarray, names: Sequence[str], *, narrow: bool, verify: bool) -> pa.Table:
         kept, starts = self._addresses()
         commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
         used = np.unique(commit_idx)
@@ -460,9 +581,9 @@ class Snapshot:
             mine = np.flatnonzero(commit_idx == idx)
             ordinals = rows[mine] - starts[idx]
             chosen = kept[idx]
-            if chosen is not None:
+            if chosen is not None and self._pack is None:
                 ordinals = chosen[ordinals]
-            reader = self._dataset.reader.commit(self._records[idx])
+            reader = self._reader(self._records[idx])
             table = (reader.narrow if narrow else reader.columns)(physical, ordinals=ordinals)
             runs.append((self._records[idx], reader, table))
             positions.append(mine)
@@ -520,8 +641,8 @@ class Snapshot:
             else pa.nulls(table.num_rows, LOCATOR_TYPE)
             for _, _, table in runs
         ]
-        manifests = [reader.manifest for _, reader, _ in runs]
-        return self._dataset.reader.media.read(locators, manifests, order=order, verify=verify)
+        layouts = [reader.layout for _, reader, _ in runs]
+        return self._dataset.reader.media.read(locators, layouts, order=order, verify=verify)
 
 
 def _single_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:

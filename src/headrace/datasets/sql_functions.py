@@ -6,13 +6,12 @@ correct it where that is not enough.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
 
-from headrace.datasets.near_misses import suggest
 from headrace.datasets.sql_connection import open_locked_connection
+from headrace.schema.near_misses import near_miss
 
 __all__ = [
     "COLLATIONS",
@@ -119,7 +118,7 @@ def function_refusal(name: str, use: FunctionUse, *, as_window: bool) -> str | N
             for other in _function_kinds()
             if other[:1].isalpha() and function_refusal(other, use, as_window=as_window) is None
         ]
-        return f"does not exist{suggest(name, known) if difflib.get_close_matches(name, known, n=1) else ''}"
+        return f"does not exist.{near_miss(name, known)}"
     types = {kind for kind, _ in kinds}
     if "scalar" in types:
         if all(stability == "CONSISTENT" for kind, stability in kinds if kind == "scalar"):

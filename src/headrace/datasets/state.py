@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -14,6 +16,7 @@ from headrace.storage.canonical import JsonValue
 from headrace.storage.log import LogEntry
 
 __all__ = [
+    "Collection",
     "CommitRecord",
     "DatasetRecord",
     "DatasetState",
@@ -21,6 +24,7 @@ __all__ = [
     "OnDuplicateKey",
     "RunRecord",
     "SnapshotRecord",
+    "Visibility",
 ]
 
 OnDuplicateKey = str  # "keep" | "replace"
@@ -37,10 +41,13 @@ class DatasetRecord:
 
 @dataclass(slots=True)
 class LakeState:
-    """All datasets of a lake, by id and by name."""
+    """All datasets of a lake by id, the visible ones by name too."""
 
     by_id: dict[str, DatasetRecord] = field(default_factory=dict)
     by_name: dict[str, DatasetRecord] = field(default_factory=dict)
+    deleted: dict[str, DatasetRecord] = field(default_factory=dict)  # by id; can be restored
+    purged: set[str] = field(default_factory=set)  # ids; their bytes are gone or about to go
+    given_up: set[str] = field(default_factory=set)  # uids of folders that no dataset may be registered for
 
     def apply(self, entry: LogEntry) -> None:
         """Take in one entry of the lake's log."""
@@ -50,12 +57,33 @@ class LakeState:
                 record = DatasetRecord(body["dataset"], body["uid"], body["name"])
                 self.by_id[record.dataset_id] = record
                 self.by_name[record.name] = record
+            case "delete-dataset":
+                record = self.by_id[body["dataset"]]
+                self.deleted[record.dataset_id] = record
+                del self.by_name[record.name]
+            case "restore-dataset":
+                record = replace(self.by_id[body["dataset"]], name=body["name"])
+                self.by_id[record.dataset_id] = self.by_name[record.name] = record
+                del self.deleted[record.dataset_id]
+            case "purge-dataset":
+                record = self.by_id[body["dataset"]]
+                self.purged.add(record.dataset_id)
+                self.deleted.pop(record.dataset_id, None)
+                if self.by_name.get(record.name) is record:
+                    del self.by_name[record.name]
+            case "give-up-folders":
+                self.given_up.update(body["uids"])
             case _:
                 raise _unknown(entry)
 
     def copy(self) -> LakeState:
         """A state that later entries do not change."""
-        return LakeState(dict(self.by_id), dict(self.by_name))
+        return LakeState(dict(self.by_id), dict(self.by_name), dict(self.deleted), set(self.purged), set(self.given_up))
+
+    @property
+    def visible(self) -> list[DatasetRecord]:
+        """Datasets that are neither deleted nor purged, by id."""
+        return [record for key, record in self.by_id.items() if key not in self.deleted and key not in self.purged]
 
     @property
     def next_id(self) -> str:
@@ -81,6 +109,8 @@ class CommitRecord:
     created_at: str
     actor: str
     entry: int  # number of the log entry
+    layout: str | None = None  # digest of the document that says where the rows lie now; None: as the manifest says
+    redacted_root: str | None = None  # what the row digests add up to since rows were purged
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +120,7 @@ class SnapshotRecord:
     snapshot_id: str
     manifest: str  # digest of the manifest object
     version_hash: str | None
+    deleted: str | None  # digest of the set of rows that it leaves out
     created_at: str
     actor: str
 
@@ -104,6 +135,30 @@ class RunRecord(HtmlTable):
     document: str  # digest of the object with artefacts and metrics
     created_at: str
     actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """What new selections leave out from some time on."""
+
+    time: int = 0  # microseconds since 1970
+    hidden_commits: frozenset[str] = frozenset()  # ids
+    deleted_rows: str | None = None  # digest of a set of addresses (commit number, ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A garbage collection: from its entry on nobody may refer to what it condemned, until it is done."""
+
+    entry: int  # number of its log entry
+    time: int  # microseconds since 1970
+    condemned: str  # digest of the document with the keys
+    done_entry: int | None = None  # number of the log entry that says that all of it is gone
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it is removed any more."""
+        return self.done_entry is not None
 
 
 @dataclass(slots=True)
@@ -125,6 +180,14 @@ class DatasetState:
     version_hashes: dict[str, str] = field(default_factory=dict)  # to snapshot ids
     aliases: dict[str, str] = field(default_factory=dict)  # to snapshot ids
     runs: list[RunRecord] = field(default_factory=list)
+    visibilities: list[Visibility] = field(default_factory=lambda: [Visibility()])  # oldest first
+    redacted_rows: str | None = None  # digest of the set of addresses whose content was purged
+    hold: str | None = None  # why nothing may be purged or collected
+    is_closed: bool = False  # the dataset was purged; nothing can be added
+    collections: list[Collection] = field(default_factory=list)  # oldest first
+    fixed_rows: dict[str, str] = field(default_factory=dict)  # snapshot ids to digests of sets of addresses
+    packs: dict[str, str] = field(default_factory=dict)  # snapshot ids to digests of layouts
+    purged_keys: list[str] = field(default_factory=list)  # digests of documents with keys that purges superseded
     _schema: pa.Schema | None = None
 
     @property
@@ -143,7 +206,25 @@ class DatasetState:
             version_hashes=dict(self.version_hashes),
             aliases=dict(self.aliases),
             runs=list(self.runs),
+            visibilities=list(self.visibilities),
+            collections=list(self.collections),
+            purged_keys=list(self.purged_keys),
         )
+
+    @property
+    def visibility(self) -> Visibility:
+        """What new selections leave out now."""
+        return self.visibilities[-1]
+
+    def visibility_at(self, time: int) -> Visibility:
+        """What selections left out at a time in microseconds since 1970."""
+        return self.visibilities[bisect_right(self.visibilities, time, key=lambda item: item.time) - 1]
+
+    @property
+    def visible_commits(self) -> list[CommitRecord]:
+        """Commits that new selections may choose, oldest first."""
+        hidden = self.visibility.hidden_commits
+        return [record for record in self.commits if record.commit_id not in hidden] if hidden else self.commits
 
     def apply(self, entry: LogEntry) -> None:
         """Take in one entry of the dataset's log."""
@@ -155,11 +236,49 @@ class DatasetState:
                 self._commit(entry, body)
             case "snapshot":
                 record = SnapshotRecord(
-                    body["snapshot"], body["manifest"], body["version_hash"], entry.created_at, entry.actor
+                    body["snapshot"],
+                    body["manifest"],
+                    body["version_hash"],
+                    body.get("deleted"),
+                    entry.created_at,
+                    entry.actor,
                 )
                 self.snapshots[record.snapshot_id] = record
                 if record.version_hash is not None:
                     self.version_hashes.setdefault(record.version_hash, record.snapshot_id)
+            case "delete-commit":
+                self._hide(entry, self.visibility.hidden_commits | {body["commit"]})
+            case "restore-commit":
+                self._hide(entry, self.visibility.hidden_commits - {body["commit"]})
+            case "delete-rows" | "restore-rows":
+                self.visibilities.append(replace(self.visibility, time=entry.time, deleted_rows=body["deleted"]))
+            case "revert":
+                self._revert(entry, int(body["to"]))
+            case "purge":
+                self._purge(body)
+            case "pack":
+                self.packs = {**self.packs, body["snapshot"]: body["layout"]}
+            case "compact":
+                self._lay_out(body["layout"], body["commits"])
+            case "hold":
+                self.hold = body["reason"]
+            case "release":
+                self.hold = None
+            case "close":
+                self.is_closed = True
+            case "forget":
+                del self.snapshots[body["snapshot"]]
+                self._drop_packs([body["snapshot"]])
+                self.version_hashes = {
+                    name: target for name, target in self.version_hashes.items() if target != body["snapshot"]
+                }
+            case "collect":
+                self.collections.append(Collection(entry.number, entry.time, body["condemned"]))
+            case "collected":
+                self.collections = [
+                    replace(item, done_entry=entry.number) if item.entry == body["entry"] else item
+                    for item in self.collections
+                ]
             case "alias":
                 self.aliases[body["alias"]] = body["snapshot"]
             case "run":
@@ -182,6 +301,41 @@ class DatasetState:
         self.description = body["description"]
         self.owner = body["owner"]
         self.created_at = entry.created_at
+
+    def _hide(self, entry: LogEntry, commits: frozenset[str]) -> None:
+        self.visibilities.append(replace(self.visibility, time=entry.time, hidden_commits=commits))
+
+    def _revert(self, entry: LogEntry, number: int) -> None:
+        """Show what was visible right after a commit."""
+        then = self.visibility_at(self.commits[number - 1].time)
+        later = {record.commit_id for record in self.commits[number:]}
+        self.visibilities.append(replace(then, time=entry.time, hidden_commits=then.hidden_commits | later))
+
+    def _purge(self, body: JsonValue) -> None:
+        layouts = body["layouts"]
+        for number, change in body["commits"].items():
+            record = self.commits[int(number) - 1]
+            self.commits[int(number) - 1] = replace(
+                record, manifest=change["manifest"], statistics=change["statistics"], redacted_root=change["rows"]
+            )
+        if layouts:
+            self.commits = [
+                replace(record, layout=layouts.get(record.layout, record.layout)) if record.layout else record
+                for record in self.commits
+            ]
+        self.redacted_rows = body["redacted"]
+        self.fixed_rows = {**self.fixed_rows, **body["fixed"]}
+        self.purged_keys.append(body["keys"])
+        self._drop_packs(body["packs"])
+
+    def _drop_packs(self, snapshots: Iterable[str]) -> None:
+        gone = set(snapshots)
+        self.packs = {name: layout for name, layout in self.packs.items() if name not in gone}
+
+    def _lay_out(self, layout: str, ranges: JsonValue) -> None:
+        for first, last in ranges:
+            for idx in range(first - 1, last):
+                self.commits[idx] = replace(self.commits[idx], layout=layout)
 
     def _commit(self, entry: LogEntry, body: JsonValue) -> None:
         record = CommitRecord(

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from headrace.datasets.column_statistics import (
-    ColumnStatistics,
-    MediaStatistics,
-    column_statistics,
-    digest_hashes,
-)
+from headrace.datasets.column_statistics.base import ColumnStatistics
+from headrace.datasets.column_statistics.by_type import column_statistics
+from headrace.datasets.column_statistics.media import MediaStatistics
+from headrace.datasets.column_statistics.summaries import digest_hashes
 from headrace.datasets.columns import media_kind
 from headrace.datasets.value_counts import HashCounts
 from headrace.errors import InvalidInput
@@ -34,22 +32,40 @@ class StatisticsAccumulator:
 
     def __init__(self, schema: pa.Schema, *, label_column: str | None = None, limit: int = 5_000_000) -> None:
         """`schema`: the dataset's columns, media columns marked; names that start with `_` are left out."""
-        self._fields = [field for field in schema if not field.name.startswith("_")]
-        self._columns: dict[str, ColumnStatistics | MediaStatistics] = {}
-        for field in self._fields:
-            if media_kind(field) is not None:
-                self._columns[field.name] = MediaStatistics(field, limit=limit)
-            elif field.name == label_column:
-                self._columns[field.name] = column_statistics(field.type, limit=limit, num_top=MAX_LABELS)
-            else:
-                self._columns[field.name] = column_statistics(field.type, limit=limit)
-        self._label_column = label_column if label_column in self._columns else None
+        self._limit = limit
+        self._label_column = label_column
+        self._fields: list[pa.Field] = []
+        self._columns: dict[str, ColumnStatistics] = {}
+        self._num_folded = 0
         self._digests = HashCounts(limit)
         self._num_digests = 0
         self._num_rows = 0
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._pending_bytes = 0
+        self.extend(schema)
+
+    def extend(self, schema: pa.Schema) -> None:
+        """Take a schema with further columns and perhaps another order; rows so far have null in new ones."""
+        fields = [field for field in schema if not field.name.startswith("_")]
+        if fields == self._fields:
+            return
+        self._fold()
+        self._columns = {field.name: self._columns.get(field.name) or self._new_column(field) for field in fields}
+        self._fields = fields
+
+    def _new_column(self, field: pa.Field) -> ColumnStatistics:
+        kind = field.type
+        if media_kind(field) is not None:
+            column: ColumnStatistics = MediaStatistics(field, limit=self._limit)
+            kind = _EMPTY_MEDIA
+        elif field.name == self._label_column:
+            column = column_statistics(kind, limit=self._limit, num_top=MAX_LABELS)
+        else:
+            column = column_statistics(kind, limit=self._limit)
+        for start in range(0, self._num_folded, _FOLD_ROWS):
+            column.add(pa.nulls(min(_FOLD_ROWS, self._num_folded - start), kind))
+        return column
 
     def add(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Take rows: media columns as structs without bytes, and `_digest` where it is known. Missing columns are null.
@@ -68,7 +84,7 @@ class StatisticsAccumulator:
         """The document over all rows so far; more rows may follow."""
         self._fold()
         num_labels, labels = 0, list[list[JsonValue]]()
-        if self._label_column is not None:
+        if self._label_column in self._columns:
             num_labels, labels = self._columns[self._label_column].labels(MAX_LABELS)
         has_digests = self._num_digests == self._num_rows
         num_distinct = min(self._digests.num_distinct(), self._num_rows) if has_digests else None
@@ -90,6 +106,7 @@ class StatisticsAccumulator:
 
     def _fold(self) -> None:
         tables, self._pending = self._pending, []
+        self._num_folded += self._pending_rows
         self._pending_rows = self._pending_bytes = 0
         for field in self._fields:
             column = self._columns[field.name]

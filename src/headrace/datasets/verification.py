@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from headrace.datasets.columns import media_kind
+from headrace.datasets.addresses import read_addresses
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import CommitManifest, document_key, read_document
 from headrace.datasets.reading import CommitReader
-from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
+from headrace.datasets.row_proof import prove_rows
 from headrace.datasets.state import CommitRecord
 from headrace.errors import DataCorrupted, HeadraceError, NotFound
 from headrace.progress import NO_PROGRESS, Progress
-from headrace.storage.digests import digest_of, require_digest
+from headrace.storage.digests import require_digest
 from headrace.storage.parts import PartCache, part_key
 from headrace.storage.shards import shard_key
 
@@ -82,7 +80,7 @@ def verify_lake(lake: Lake, *, progress: Progress = NO_PROGRESS) -> VerifyReport
 
 def _datasets(report: VerifyReport, lake: Lake) -> list[Dataset]:
     found: list[Dataset] = []
-    _guard(report, None, lambda: found.extend(lake.datasets()))
+    _guard(report, None, lambda: found.extend(lake.every_dataset()))
     return found
 
 
@@ -90,6 +88,8 @@ def _verify_dataset(report: VerifyReport, dataset: Dataset, progress: Progress) 
     name = dataset.name
     _guard(report, name, lambda: _count_entries(report, dataset.log_of_entries.entries()))
     _guard(report, name, dataset.log_of_entries.check_checkpoint)
+    if dataset.id in dataset.lake.state().purged:
+        return
     records: list[CommitRecord] = []
     if not _guard(report, name, lambda: records.extend(dataset.state().commits)):
         return
@@ -100,6 +100,11 @@ def _verify_dataset(report: VerifyReport, dataset: Dataset, progress: Progress) 
     state = dataset.state()
     for snapshot in state.snapshots.values():
         _guard(report, name, lambda snapshot=snapshot: _document(report, dataset, snapshot.manifest))  # type: ignore[misc]
+    sets = {item.deleted_rows for item in state.visibilities} | {item.deleted for item in state.snapshots.values()}
+    for digest in sorted(digest for digest in sets | {state.redacted_rows} if digest is not None):
+        _guard(report, name, lambda digest=digest: _addresses(report, dataset, digest))  # type: ignore[misc]
+    for digest in state.packs.values():
+        _guard(report, name, lambda digest=digest: _pack(report, dataset, digest, seen))  # type: ignore[misc]
     for run in state.runs:
         _guard(report, name, lambda run=run: _document(report, dataset, run.document))  # type: ignore[misc]
 
@@ -112,8 +117,14 @@ def _verify_commit(
     if manifest.logical.digest != record.digest:
         raise DataCorrupted(f"commit {record.commit_id} of {dataset.name!r}: manifest and log name different digests")
     store = dataset.lake.store
-    keys = [(part_key(part.digest), part.digest) for part in manifest.parts]
-    keys += [(shard_key(shard.digest), shard.digest) for shard in manifest.shards]
+    layout = manifest.layout
+    if record.layout is not None:
+        if record.layout not in seen:
+            seen.add(record.layout)
+            _document(report, dataset, record.layout)
+        layout = dataset.reader.layout(record.layout).of(int(record.commit_id), record.schema)
+    keys = [(part_key(piece.part.digest), piece.part.digest) for piece in layout.slices]
+    keys += [(shard_key(shard.digest), shard.digest) for shard in layout.shards]
     intact = True
     for key, digest in keys:
         if key not in seen:
@@ -121,73 +132,13 @@ def _verify_commit(
             intact &= _guard(report, dataset.name, lambda key=key, digest=digest: _object(report, dataset, key, digest))  # type: ignore[misc]
     if not intact:
         return
-    reader = CommitReader(store, dataset.base, manifest=manifest, cache=cache)
-    digests: list[bytes] = []
-    for start in range(0, reader.num_rows, _ROWS):
-        ordinals = np.arange(start, min(start + _ROWS, reader.num_rows))
-        digests.extend(_rows(dataset, reader, ordinals, record))
-        report.num_rows += len(ordinals)
-        progress.advance(len(ordinals))
-    if rows_root(digests) != manifest.logical.rows_root:
-        raise DataCorrupted(f"commit {record.commit_id} of {dataset.name!r}: its rows do not add up to its digest")
+    reader = CommitReader(store, dataset.base, layout=layout, cache=cache)
 
+    def count(num_rows: int) -> None:
+        report.num_rows += num_rows
+        progress.advance(num_rows)
 
-def _rows(dataset: Dataset, reader: CommitReader, ordinals: np.ndarray, record: CommitRecord) -> list[bytes]:
-    schema = reader.manifest.schema
-    table = reader.columns([*schema.names, "_digest"], ordinals=ordinals)
-    encoded: dict[str, list[bytes]] = {}
-    for column in schema:
-        if column.name not in table.column_names:
-            continue
-        values = _chunk(table.column(column.name))
-        if media_kind(column) is None:
-            encoded[column.name] = encode_values(column.name, values=values)
-            continue
-        expected = pc.struct_field(values, "digest").to_pylist()
-        _media(dataset, reader, values, expected, column.name, record)
-        encoded[column.name] = encode_media(column.name, digests=expected)
-    found = row_digests(encoded, num_rows=len(ordinals))
-    stored = table.column("_digest").to_pylist()
-    for ordinal, digest, wanted in zip(ordinals.tolist(), found, stored, strict=True):
-        if digest != wanted:
-            raise DataCorrupted(
-                f"row {ordinal} of commit {record.commit_id} of {dataset.name!r} has the digest {digest.hex()[:16]}…, "
-                f"{wanted.hex()[:16]}… was written"
-            )
-    return found
-
-
-def _media(
-    dataset: Dataset,
-    reader: CommitReader,
-    locators: pa.StructArray,
-    expected: list[bytes | None],
-    column: str,
-    record: CommitRecord,
-) -> None:
-    """Compare media with BLAKE3 in slices of bounded size."""
-    sizes = pc.struct_field(locators, "size").fill_null(0).to_numpy(zero_copy_only=False)
-    for start, end in _slices(sizes):
-        values = dataset.reader.media.read([locators.slice(start, end - start)], [reader.manifest])
-        for row, value in enumerate(values, start):
-            wanted = expected[row]
-            if wanted is not None and digest_of(value.as_buffer()) != wanted:
-                raise DataCorrupted(
-                    f"the {column!r} of a row of commit {record.commit_id} of {dataset.name!r} has another BLAKE3 "
-                    "than was written"
-                )
-
-
-def _slices(sizes: np.ndarray, *, limit_bytes: int = 64 * 1024 * 1024) -> Iterator[tuple[int, int]]:
-    start = 0
-    total = 0
-    for idx, size in enumerate(sizes.tolist()):
-        if total and total + size > limit_bytes:
-            yield start, idx
-            start, total = idx, 0
-        total += size
-    if start < len(sizes):
-        yield start, len(sizes)
+    prove_rows(dataset, record, reader, logical=manifest.logical, done=count)
 
 
 def _document(report: VerifyReport, dataset: Dataset, digest: str) -> Any:
@@ -196,6 +147,23 @@ def _document(report: VerifyReport, dataset: Dataset, digest: str) -> Any:
     report.num_objects += 1
     report.num_bytes += 0 if stat is None else stat.size
     return document
+
+
+def _pack(report: VerifyReport, dataset: Dataset, digest: str, seen: set[str]) -> None:
+    _document(report, dataset, digest)
+    layout = dataset.reader.layout(digest)
+    keys = [(part_key(part.digest), part.digest) for part in layout.parts]
+    keys += [(shard_key(shard.digest), shard.digest) for shard in layout.shards]
+    for key, wanted in keys:
+        if key not in seen:
+            seen.add(key)
+            _object(report, dataset, key, wanted)
+
+
+def _addresses(report: VerifyReport, dataset: Dataset, digest: str) -> None:
+    addresses = read_addresses(dataset.lake.store, dataset.base, digest=digest)
+    report.num_objects += 1
+    report.num_bytes += len(addresses.encoded)
 
 
 def _object(report: VerifyReport, dataset: Dataset, key: str, digest: str) -> None:
@@ -226,7 +194,3 @@ def _guard(report: VerifyReport, dataset: str | None, check: Callable[[], Any]) 
         )
         return False
     return True
-
-
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)

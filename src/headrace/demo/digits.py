@@ -225,7 +225,7 @@ def _commit(work: DigitsWorkspace) -> Figures:
             on_invalid="skip",
         )
         work.commits.append(commit)
-        tags = " ".join(f"{key}={value}" for key, value in commit.tags.items())
+        tags = " ".join(f"{key}={value}" for key, value in commit.tag_pairs)
         work.say(f"commit {commit.id}  {commit.num_rows:5,} rows, {len(commit.rejected)} left out  {tags}")
         reported.extend(
             {"commit": commit.id, "member": row.member, "line": row.line, "reason": row.reason}

@@ -6,7 +6,7 @@ import re
 
 from headrace.errors import InvalidInput
 
-__all__ = ["check_alias_name", "check_column_name", "check_dataset_name", "is_dataset_id", "near_miss"]
+__all__ = ["check_alias_name", "check_column_name", "check_dataset_name", "is_dataset_id"]
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 _MAX_COLUMN_BYTES = 255
@@ -45,14 +45,6 @@ def check_column_name(name: str) -> str:
 def is_dataset_id(text: str) -> bool:
     """Whether the text has the form of an id ("1", "27"), which no name can have."""
     return text.isascii() and text.isdigit()
-
-
-def near_miss(name: str, known: list[str]) -> str:
-    """ " Did you mean 'x'?" when a known name is close, else an empty string; for the end of a message."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def _check(name: str, what: str) -> str:

@@ -10,7 +10,7 @@ __all__ = ["ArchiveMember"]
 
 @dataclass(frozen=True, slots=True)
 class ArchiveMember:
-    """A regular file of an archive. `data` holds its bytes, or `fetch` gets them, or they lie at `offset`.
+    """A regular file of an archive. `data` holds its bytes, or `fetch` gets and checks them, or they lie at `offset`.
 
     `path` is relative, '/'-separated, unique in the archive and does not escape.
     """

@@ -68,8 +68,11 @@ def read_archive(
 
 def _read_zip(container: Container, *, limits: ArchiveLimits, allow_nested: bool) -> Iterator[ArchiveMember]:
     reader = ZipReader(container, limits=limits, allow_nested=allow_nested)
+    is_local = container.path is not None
     for entry in reader.entries():
-        yield ArchiveMember(entry.path, entry.size, fetch=partial(reader.read, entry))
+        # In a bucket it would take a request for each member, one after the other.
+        offset = reader.stored_offset(entry) if is_local else None
+        yield ArchiveMember(entry.path, entry.size, offset=offset, fetch=partial(reader.read, entry, start=offset))
 
 
 def _read_plain_tar(container: Container, *, limits: ArchiveLimits, allow_nested: bool) -> Iterator[ArchiveMember]:

@@ -13,7 +13,7 @@ import orjson
 
 from headrace.errors import DataCorrupted
 
-__all__ = ["JsonValue", "canonical_json", "read_json"]
+__all__ = ["JsonValue", "canonical_json", "plain_json", "read_json"]
 
 JsonValue = Any
 """A JSON value; its precise shape is checked where it is read."""
@@ -23,6 +23,11 @@ def canonical_json(document: JsonValue) -> bytes:
     """The canonical bytes. Raises TypeError on floats: they do not belong in hashed documents."""
     _refuse_floats(document)
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+def plain_json(document: JsonValue) -> bytes:
+    """JSON with floats, for documents that only their own bytes name."""
+    return orjson.dumps(document)
 
 
 def read_json(data: bytes, *, name: str) -> JsonValue:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import blake3
 import xxhash
 
 from headrace.errors import DataCorrupted
 
-__all__ = ["CHECK_BYTES", "DIGEST_BYTES", "check_of", "digest_hex", "digest_of", "digest_of_parts", "require_digest"]
+__all__ = ["CHECK_BYTES", "DIGEST_BYTES", "check_of", "digest_hex", "digest_of", "require_digest"]
 
 DIGEST_BYTES = 32
 CHECK_BYTES = 16
@@ -25,14 +23,6 @@ def digest_of(data: Buffer) -> bytes:
 def digest_hex(data: Buffer) -> str:
     """BLAKE3 of the data, 64 hex digits."""
     return blake3.blake3(data).hexdigest()
-
-
-def digest_of_parts(parts: Iterable[Buffer]) -> bytes:
-    """BLAKE3 of the concatenation, without making it."""
-    hasher = blake3.blake3()
-    for part in parts:
-        hasher.update(part)
-    return hasher.digest()
 
 
 def check_of(data: Buffer) -> bytes:

@@ -86,7 +86,9 @@ class EntryLog(Generic[S]):
         state: S,
         actor: str,
         clock: Callable[[], int] = now_microseconds,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`pause` waits so many seconds after a lost race; a simulation passes its own time in."""
         self._store = store
         self._base = base
         self._initial = state.copy()
@@ -94,11 +96,13 @@ class EntryLog(Generic[S]):
         self._published: S | None = None  # copy for readers, made anew when an entry was applied since
         self._actor = actor
         self._clock = clock
+        self._pause = pause
         self._checkpoints = Checkpoints(store, base)
         self._lock = threading.RLock()
         self._number = 0
         self._digest: str | None = None
         self._time = 0
+        self._settled = 0  # the last entry that is known to survive a power cut, with all before it
         self._is_open = False
         self._is_whole = False  # whether a listing showed that nothing lies behind the last entry
 
@@ -148,6 +152,7 @@ class EntryLog(Generic[S]):
                     self._read_before_gap(self._number + 1)  # else a lost entry's number would be given again
                     self._is_whole = True
                 body = plan(state)
+                self.settle()
                 if body is None:
                     return None
                 number = self._number + 1
@@ -156,16 +161,28 @@ class EntryLog(Generic[S]):
                 if not created:
                     # A retry inside the store's client may have met our own first try: only the bytes tell.
                     created = self._store.get(self.key(number)) == data
+                self._settled = number  # either way the entry of that number is durable now
                 if created:
                     entry = self._parse(data, number, is_verified=True)
                     self._apply(entry)
                     self._checkpoints.write_if_due(number, entry.digest, self._read_bytes)
                     return entry
-                time.sleep(random.random() * min(0.002 * 2 ** min(attempt, 8), 0.5))  # noqa: S311 - jitter, no secret
+                self._pause(random.random() * min(0.002 * 2 ** min(attempt, 8), 0.5))  # noqa: S311 - jitter, no secret
         raise Unavailable(
             f"entry of {self._store.uri}/{self._base}log lost {_MAX_ATTEMPTS} races in a row; nothing was "
             "changed, try again"
         )
+
+    def settle(self) -> None:
+        """Make durable what was read here, before anybody is told of it or anything is built on it.
+
+        A writer that was killed between its claim and its sync leaves an entry that a power cut may still take back,
+        and with it the meaning of "that is done already" and of every later number.
+        """
+        with self._lock:
+            if self._settled < self._number and self._store.is_local:
+                self._store.put(self.key(self._number), self._read_bytes(self._number))
+                self._settled = self._number
 
     def entries(self, *, after: int = 0) -> Iterator[LogEntry]:
         """Entries with a number above `after`, read from the log itself with the chain checked."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headrace.errors import InvalidInput, MissingExtra
+from headrace.errors import MissingExtra
 from headrace.storage.local import LocalStore
 from headrace.storage.store import ObjectStore
 from headrace.storage.uris import StoreUri
@@ -14,7 +14,7 @@ from headrace.storage.uris import StoreUri
 if TYPE_CHECKING:
     from headrace.storage.options import StoreOptions
 
-__all__ = ["open_location", "open_store"]
+__all__ = ["open_store"]
 
 
 def open_store(
@@ -42,24 +42,3 @@ def open_store(
     except ImportError as error:
         raise MissingExtra(f"reading {location} needs obstore, which is not installed: pip install obstore") from error
     return RemoteStore(location, options=StoreOptions.of(options))
-
-
-def open_location(
-    uri: str | Path | StoreUri, *, options: StoreOptions | Mapping[str, object] | None = None
-) -> tuple[ObjectStore, str]:
-    """The store and key of a single object.
-
-    The store's root is the folder around a local file, else the bucket or host, so that callers can keep one
-    store for all objects of a bucket.
-
-    Raises:
-        InvalidInput: The URI names a bucket or the root folder, not an object in it.
-    """
-    location = uri if isinstance(uri, StoreUri) else StoreUri.parse(uri)
-    if not location.name:
-        raise InvalidInput(
-            f"{location} names a {'folder' if location.is_local else 'bucket'}, expected an object in it"
-        )
-    if location.is_local:
-        return open_store(location.parent, options=options), location.name
-    return open_store(location.root, options=options), location.path

@@ -316,7 +316,8 @@ class RemoteStore:
                     return  # in key order nothing that starts with the prefix can follow
 
     def _object_stat(self, found: ObjectMeta) -> ObjectStat:
-        modified_at = found["last_modified"].timestamp()
+        # Ceph's listings have milliseconds; the header that a look-up answers with has seconds everywhere.
+        modified_at = float(int(found["last_modified"].timestamp()))
         version = found["e_tag"] or found["version"] or f"{found['size']}-{modified_at:.0f}"
         return ObjectStat(found["path"][len(self._prefix) :], found["size"], version, modified_at)
 

@@ -57,7 +57,8 @@ class ShardWriter:
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
         self._offset = 0
         self._num_members = 0
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="headrace-shard")
+        # Two threads, because one shard is hashed and written while the device still takes in the one before.
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="headrace-shard")
         self._pending: list[Future[ShardRecord]] = []
 
     def add(self, name: str, data: bytes) -> tuple[int, int]:

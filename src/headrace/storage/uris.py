@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final, Literal, cast
 from urllib.parse import quote, unquote
 
 from headrace.errors import InvalidInput
+from headrace.schema.near_misses import did_you_mean, nearest
 from headrace.storage.keys import check_key
 
 __all__ = ["Scheme", "StoreUri"]
@@ -203,12 +203,12 @@ def _checked_path(path: str, *, text: str) -> str:
 def _unknown_scheme(scheme: str) -> str:
     near = _OTHER_NAMES.get(scheme)
     if near is None:
-        close = difflib.get_close_matches(scheme, _SCHEMES, n=1, cutoff=0.5)
+        close = nearest(scheme, _SCHEMES)
         near = cast("Scheme", close[0]) if close else None
     known = ", ".join(f"{name}://" for name in _SCHEMES)
     if near is None:
         return f'unknown scheme "{scheme}"; expected a path or one of {known}'
-    return f'unknown scheme "{scheme}"; did you mean "{near}"? Known are {known}'
+    return f'unknown scheme "{scheme}".{did_you_mean([near])} Known are {known}'
 
 
 def _credentials_inside(scheme: str) -> str:

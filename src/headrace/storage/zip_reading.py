@@ -103,14 +103,15 @@ class ZipReader:
             )
         return self._without_overlaps(found, directory_start)
 
-    def read(self, entry: ZipEntry) -> bytes:
-        """The expanded bytes of a member.
+    def read(self, entry: ZipEntry, *, start: int | None = None) -> bytes:
+        """The expanded bytes of a member; `start` is its `stored_offset`, if that is known already.
 
         Raises:
             InvalidInput: They are not as many as declared, fail their checksum, expand like a bomb, or the member's own
                 header contradicts the directory.
         """
-        start = self._content_start(entry)
+        if start is None:
+            start = self._content_start(entry)
         if entry.method == _STORED:
             data = self._container.read_at(start, entry.compressed_size)
             if len(data) != entry.size:
@@ -127,8 +128,14 @@ class ZipReader:
         return data
 
     def stored_offset(self, entry: ZipEntry) -> int | None:
-        """Where a member's bytes lie as they are; None if they are compressed. Reads the member's own header."""
-        return self._content_start(entry) if entry.method == _STORED else None
+        """Where a member's bytes lie as they are; None if they are compressed. Reads the member's own header.
+
+        None for a broken header too: what is wrong with a member is said by `read`, for this member alone.
+        """
+        try:
+            return self._content_start(entry) if entry.method == _STORED else None
+        except InvalidInput:
+            return None
 
     def _inflate(self, entry: ZipEntry, start: int) -> bytes:
         decompressor = zlib.decompressobj(-15)

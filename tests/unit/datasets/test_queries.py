@@ -101,10 +101,10 @@ def test_query_keeps_to_its_limits() -> None:
     ("sql", "message"),
     [
         ("SELECT aa FROM snapshot", 'at character 8: Referenced column "aa" not found'),
-        ("SELECT * FROM snapshott", 'at character 15: there is no table "snapshott"; did you mean "snapshot"?'),
+        ("SELECT * FROM snapshott", "at character 15: there is no table \"snapshott\". Did you mean 'snapshot'?"),
         ("SELECT 'ü', * FROM nothing", "at character 20: there is no table"),
         ("SELECT FROM", "syntax error"),
-        ("SELECT lenn(b) FROM snapshot", 'did you mean "len"?'),
+        ("SELECT lenn(b) FROM snapshot", "Did you mean 'len'?"),
         ("SELECT b::INT FROM snapshot", "Could not convert"),
         ("", "empty"),
         ("SELECT 1" + " " * 70_000, "at most 65,536"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from headrace.datasets.addresses import EMPTY
 from headrace.datasets.selection import Selection, SplitStep
 from headrace.storage.canonical import canonical_json
 
@@ -19,7 +20,7 @@ _FULL = replace(_SELECTION, columns=("b",), where="a > 1", splits=(_STEP, replac
 def test_selection_reads_back() -> None:
     for selection in (_SELECTION, _FULL):
         document = json.loads(canonical_json(selection.to_json()))
-        again = Selection.from_json(document, column_order=selection.schema.names)
+        again = Selection.from_json(document, column_order=selection.schema.names, deleted=EMPTY)
         assert again == selection
         assert again.id == selection.id
 

@@ -158,7 +158,7 @@ def test_statistics_of_structs_and_maps() -> None:
     document = column(pa.array([{"x": 1, "y": {"z": "a"}}, None, {"x": None, "y": None}]))
     assert document["null_count"] == 1
     assert document["fields"]["x"]["null_count"] == 2
-    assert document["fields"]["y"]["fields"]["z"]["top"] == [["a", 1]]
+    assert document["fields"]["y"]["fields"]["z"]["min"] == "a"
     maps = column(pa.array([[("k", 1), ("l", 2)], None, [("k", 3)]], pa.map_(pa.string(), pa.int32())))
     assert maps["top"] == [["k", 2], ["l", 1]]
     assert maps["length"]["max"] == 2
@@ -289,3 +289,17 @@ def test_statistics_are_quick() -> None:
         statistics(table, label_column="labels")
         best = min(best, time.thread_time() - start)
     assert best < 0.3
+
+
+@pytest.mark.parametrize("values", [["b", "a", None], [3, 1, 2], [True, False], [["a"], ["b"]]], ids=str)
+def test_values_that_all_occur_once_are_not_listed_as_frequent(values: list[object]) -> None:
+    assert column(pa.array(values))["top"] == []
+    assert column(pa.array([*values, values[0]]))["top"][0][1] == 2
+
+
+def test_labels_that_all_occur_once_are_still_labels() -> None:
+    accumulator = StatisticsAccumulator(pa.schema([pa.field("label", pa.string())]), label_column="label")
+    accumulator.add(pa.table({"label": ["b", "a"]}))
+    document = accumulator.finish()
+    assert document["labels"] == [["a", 1], ["b", 1]]
+    assert document["columns"]["label"]["top"] == []

@@ -14,7 +14,6 @@ from headrace.schema.names import (
     check_column_name,
     check_dataset_name,
     is_dataset_id,
-    near_miss,
 )
 
 
@@ -65,9 +64,3 @@ def test_column_name_may_be_any_printable_text(name: str) -> None:
 def test_column_name_that_is_reserved_or_unprintable_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="rename the column"):
         check_column_name(name)
-
-
-def test_near_miss_names_the_closest() -> None:
-    assert near_miss("photo", ["photos", "texts"]) == " Did you mean 'photos'?"
-    assert near_miss("zzz", ["photos"]) == ""
-    assert near_miss("zzz", []) == ""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.errors import InvalidInput
-from headrace.schema.tags import has_tags, normalise_tags, parse_tag
+from headrace.schema.tags import has_tags, normalise_tags, parse_tag, tags_by_key
 
 
 @pytest.mark.parametrize(("text", "tag"), [("a=b", ("a", "b")), ("a=b=c", ("a", "b=c")), ("a=", ("a", ""))])
@@ -38,6 +38,9 @@ def test_normalise_tags_sorts_and_drops_repeats() -> None:
         [("a",)],
         [("a", "b", "c")],
         {"a": 1},
+        {"a": [1]},
+        {"a": [["b"]]},
+        {"a": b"b"},
         {1: "a"},
         {"": "b"},
         {"a=b": "c"},
@@ -64,3 +67,14 @@ def test_has_tags_compares_case() -> None:
     assert not has_tags([("Category", "aaa")], [("category", "aaa")])
     assert has_tags([("a", "1"), ("a", "2")], [("a", "2")])
     assert has_tags([], [])
+
+
+@given(_PAIRS)
+def test_tags_by_key_lose_nothing(pairs: list[tuple[str, str]]) -> None:
+    tags = normalise_tags(pairs)
+    assert normalise_tags(tags_by_key(tags)) == tags
+
+
+def test_key_with_several_values_has_a_list() -> None:
+    assert tags_by_key([("a", "2"), ("b", "x"), ("a", "1")]) == {"a": ["1", "2"], "b": "x"}
+    assert normalise_tags({"a": ["1", "2"], "b": "x"}) == (("a", "1"), ("a", "2"), ("b", "x"))

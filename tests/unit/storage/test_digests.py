@@ -15,7 +15,6 @@ from headrace.storage.digests import (
     check_of,
     digest_hex,
     digest_of,
-    digest_of_parts,
     require_digest,
 )
 
@@ -26,11 +25,6 @@ def test_digests_are_the_libraries_own(data: bytes) -> None:
     assert digest_hex(data) == digest_of(data).hex()
     assert check_of(data) == xxhash.xxh3_128(data).digest()
     assert (len(digest_of(data)), len(check_of(data))) == (DIGEST_BYTES, CHECK_BYTES)
-
-
-@given(st.lists(st.binary(max_size=20), max_size=5))
-def test_digest_of_parts_is_that_of_the_whole(parts: list[bytes]) -> None:
-    assert digest_of_parts(parts) == digest_of(b"".join(parts))
 
 
 def test_known_value_of_blake3() -> None:

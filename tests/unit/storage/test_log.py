@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ import pytest
 from headrace.errors import Conflict, DataCorrupted, Unavailable
 from headrace.storage.canonical import read_json
 from headrace.storage.digests import digest_hex
+from headrace.storage.disk import SystemDisk
+from headrace.storage.local import LocalStore
 from headrace.storage.log import EntryLog, LogEntry
 from headrace.storage.memory import MemoryStore
 from headrace.storage.sealed import seal
+from headrace.storage.store import ObjectStore
 from tests.scripted_store import ScriptedStore
 
 _BASE = "datasets/a/"
@@ -36,7 +40,7 @@ class Values:
         return Values(list(self.values), list(self.entries))
 
 
-def _log(store: MemoryStore, *, clock: Callable[[], int] | None = None, actor: str = "me@here") -> EntryLog[Values]:
+def _log(store: ObjectStore, *, clock: Callable[[], int] | None = None, actor: str = "me@here") -> EntryLog[Values]:
     ticks = itertools.count(1_700_000_000_000_000, 1000)
     return EntryLog(store, _BASE, state=Values(), actor=actor, clock=clock or (lambda: next(ticks)))
 
@@ -369,3 +373,66 @@ def test_many_writers_append_densely() -> None:
         ]
     assert sorted(numbers) == list(range(1, 81))
     assert [entry.number for entry in _log(store).entries()] == list(range(1, 81))
+
+
+class _Died(BaseException):
+    """What a killed process does not catch."""
+
+
+class _DyingDisk(SystemDisk):
+    """Dies between the claim and the sync that makes it durable."""
+
+    def __init__(self) -> None:
+        self.links = 0
+
+    def link(self, source: str, target: str) -> None:
+        super().link(source, target)
+        self.links += "/log/" in target
+
+    def sync_folder(self, path: str) -> None:
+        if path.endswith("/log") and self.links == 2:
+            raise _Died
+        super().sync_folder(path)
+
+
+class _RecordingDisk(SystemDisk):
+    """Writes down what happens to names in the log's folder."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def link(self, source: str, target: str) -> None:
+        super().link(source, target)
+        self.calls.append(f"link {target.rpartition('/')[2]}")
+
+    def sync_folder(self, path: str) -> None:
+        super().sync_folder(path)
+        if path.endswith("/log"):
+            self.calls.append("sync")
+
+
+@pytest.mark.parametrize("changes_something", [True, False])
+def test_entry_of_a_killed_writer_is_durable_before_anything_is_built_on_it(
+    tmp_path: Path, *, changes_something: bool
+) -> None:
+    """Else a power cut could leave entry 3 without entry 2, or take back what was answered with "done already"."""
+    dying = _log(LocalStore(tmp_path, disk=_DyingDisk()))
+    _add(dying, "a")
+    with pytest.raises(_Died):
+        _add(dying, "b")
+    disk = _RecordingDisk()
+    log = _log(LocalStore(tmp_path, disk=disk))
+    entry = log.append("add", lambda state: {"value": "c"} if changes_something else None)
+    assert (entry is not None) == changes_something
+    assert log.refresh().values == ["a", "b", "c"][: 3 if changes_something else 2]
+    before_claim = disk.calls[: disk.calls.index("link 0000000003.json")] if changes_something else disk.calls
+    assert "sync" in before_claim
+
+
+def test_own_entries_are_not_synced_twice(tmp_path: Path) -> None:
+    disk = _RecordingDisk()
+    log = _log(LocalStore(tmp_path, disk=disk))
+    _add(log, "a")
+    disk.calls.clear()
+    _add(log, "b")
+    assert disk.calls == ["link 0000000002.json", "sync"]

@@ -11,7 +11,7 @@ import pytest
 from headrace.errors import InvalidInput
 from headrace.storage.local import LocalStore
 from headrace.storage.memory import MemoryStore
-from headrace.storage.opening import open_location, open_store
+from headrace.storage.opening import open_store
 
 
 def test_open_store_picks_by_scheme(tmp_path: Path) -> None:
@@ -37,22 +37,6 @@ def test_memory_is_shared_by_name() -> None:
     assert open_store("memory://another-name").stat("lake/a") is None
     MemoryStore("memory://shared-by-name/lake").clear()
     assert list(open_store("memory://shared-by-name").list("")) == []
-
-
-def test_open_location_gives_store_and_key(tmp_path: Path) -> None:
-    (tmp_path / "a b.csv").write_bytes(b"1,2")
-    store, key = open_location(tmp_path / "a b.csv")
-    assert (store.uri, key, store.get(key)) == (str(tmp_path), "a b.csv", b"1,2")
-    store, key = open_location("memory://m/a/b.csv")
-    assert (store.uri, key) == ("memory://m", "a/b.csv")
-    store, key = open_location("s3://bucket/a/b.csv", options={"anonymous": True})
-    assert (store.uri, key) == ("s3://bucket", "a/b.csv")
-
-
-@pytest.mark.parametrize("text", ["s3://bucket", "memory://m", "/", "https://host/"])
-def test_open_location_needs_an_object(text: str) -> None:
-    with pytest.raises(InvalidInput, match="expected an object"):
-        open_location(text)
 
 
 def test_local_stores_import_nothing_heavy() -> None:

@@ -56,11 +56,11 @@ def test_parse_expands_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("s4://bucket/x", 'unknown scheme "s4"; did you mean "s3"?'),
-        ("s3a://bucket/x", 'did you mean "s3"?'),
-        ("gcs://bucket/x", 'did you mean "gs"?'),
-        ("abfs://bucket/x", 'did you mean "az"?'),
-        ("htps://host/x", 'did you mean "https"?'),
+        ("s4://bucket/x", 'unknown scheme "s4"; expected a path or one of file://, s3://'),
+        ("s3a://bucket/x", "Did you mean 's3'?"),
+        ("gcs://bucket/x", "Did you mean 'gs'?"),
+        ("abfs://bucket/x", "Did you mean 'az'?"),
+        ("htps://host/x", "Did you mean 'https'?"),
         ("zzzz://x", 'unknown scheme "zzzz"; expected a path or one of file://, s3://'),
         ("s3:/bucket/x", 'did you mean "s3://bucket/x"?'),
         ("s3:bucket", 'did you mean "s3://bucket"?'),

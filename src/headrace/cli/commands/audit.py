@@ -10,8 +10,9 @@ from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.parameters import lake_argument
 from headrace.cli.tables import Column
-from headrace.cli.targets import open_lake
-from headrace.cli.wording import format_moment
+from headrace.cli.targets import open_existing_lake
+from headrace.cli.wording import format_moment, format_rows
+from headrace.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from headrace.datasets.audit import AuditEntry
@@ -28,10 +29,12 @@ def audit(output: Output, *, lake: str, dataset_name: str | None) -> None:
     The list is the log itself, oldest entry first; each entry holds the hash of the one before it, and reading it
     checks that chain.
     """
-    target = open_lake(lake)
+    target = open_existing_lake(lake)
     entries = target.audit()
     if dataset_name is not None:
-        name = target.dataset(dataset_name).name
+        # A name in the list may be that of a deleted dataset.
+        is_listed = any(entry.dataset == dataset_name for entry in entries)
+        name = dataset_name if is_listed else target.dataset(dataset_name).name
         entries = [entry for entry in entries if entry.dataset == name]
     if output.is_json:
         output.document({"lake": target.uri, "entries": [entry.to_json() for entry in entries]})
@@ -63,6 +66,18 @@ def _told(entry: AuditEntry) -> str:
             return str(details["type"])
         case "commit":
             return f"{details['commit']}: {details['message']}"
+        case "delete-dataset" | "purge-dataset":
+            return f"id {details['dataset']}"
+        case "restore-dataset":
+            return f"{details['name']} (id {details['dataset']})"
+        case "delete-rows" | "restore-rows":
+            return format_rows(details["num_rows"])
+        case "collect":
+            return f"{format_count(details['num_objects'])} objects, {format_bytes(details['num_bytes'])}"
+        case "collected":
+            return f"entry {details['entry']}"
+        case "give-up-folders":
+            return f"{format_count(len(details['uids']))} folders"
         case "alias":
             return f"{details['alias']} = {snapshot}"
         case "run":

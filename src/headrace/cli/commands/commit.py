@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
 
 
-@command("commit", example='headrace commit lake::intents part2.csv -m "More training data" --tag category=bbb')
+@command(
+    "commit",
+    example='headrace commit lake::intents part2.csv -m "More training data" \\\n    --tag category=bbb',
+)
 @dataset_argument
 @click.argument("source")
 @click.option("-m", "--message", metavar="TEXT", default="", help="Shown in the log.")

@@ -19,7 +19,7 @@ from headrace.schema.tags import Tag
 
 @command(
     "create",
-    example="headrace dataset create lake::intents --type TEXT_INTENT --source part1.csv --tag category=aaa",
+    example="headrace dataset create lake::intents --type TEXT_INTENT \\\n    --source part1.csv --tag category=aaa",
 )
 @dataset_argument
 @click.option(

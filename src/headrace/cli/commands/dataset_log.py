@@ -23,12 +23,18 @@ def log(output: Output, *, dataset: Reference) -> None:
     text = dataset_text(dataset)
     if output.is_json:
         output.document(
-            {"dataset": target.name, "dataset_id": target.id, "commits": [commit_summary(commit) for commit in commits]}
+            {
+                "dataset": target.name,
+                "dataset_id": target.id,
+                "commits": [{**commit_summary(commit), "is_deleted": commit.is_deleted} for commit in commits],
+            }
         )
         return
+    has_deleted = any(commit.is_deleted for commit in commits)
     output.table(
         [
             Column("commit", align="right", is_whole=True),
+            *([Column("state", is_whole=True)] if has_deleted else []),
             Column("created", is_whole=True),
             Column("rows", align="right", is_whole=True),
             Column("digest", is_whole=True),
@@ -38,6 +44,7 @@ def log(output: Output, *, dataset: Reference) -> None:
         [
             (
                 commit.id,
+                *(["deleted" if commit.is_deleted else ""] if has_deleted else []),
                 format_moment(commit.created_at),
                 format_count(commit.num_rows),
                 commit.digest[:8],
@@ -47,7 +54,10 @@ def log(output: Output, *, dataset: Reference) -> None:
             for commit in commits
         ],
     )
-    if len(commits) > 1:
+    deleted = [commit.id for commit in commits if commit.is_deleted]
+    if deleted:
+        output.next("commit-restore", text, deleted[-1])
+    elif len(commits) > 1:
         output.next("diff", f"{text}@upto:{int(commits[-1].id) - 1}", text)
     elif commits:
         output.next("snapshot", text, "--alias", "train")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from headrace.cli.column_report import column_rows
 from headrace.cli.command import command
 from headrace.cli.documents import dataset_document
@@ -26,6 +28,7 @@ def show(output: Output, *, dataset: Reference) -> None:
         output.document(dataset_document(target))
         return
     state = target.state()
+    document = target.to_json()
     statistics = target.statistics
     num_duplicates = statistics.get("num_duplicate_rows") or 0
     output.fields(
@@ -38,8 +41,10 @@ def show(output: Output, *, dataset: Reference) -> None:
             ("key", f"{target.key} ({target.on_duplicate_key})" if target.key else None),
             ("created", format_moment(state.created_at)),
             ("updated", format_moment(state.updated_at)),
-            ("commits", format_count(len(state.commits))),
+            ("commits", format_count(len(state.visible_commits))),
             ("rows", format_count(statistics["num_rows"])),
+            ("deleted", _deleted_text(document)),
+            ("hold", state.hold),
             ("distinct", f"{format_rows(statistics['num_distinct_rows'])}" if num_duplicates else None),
             ("media", format_bytes(statistics["num_bytes"]) if statistics.get("num_bytes") else None),
             ("labels", _labels_text(statistics)),
@@ -62,6 +67,15 @@ def show(output: Output, *, dataset: Reference) -> None:
         output.next("sample", text, "--n", "3")
     else:
         output.hint(f"{command_line('commit', text)} SOURCE")
+
+
+def _deleted_text(document: dict[str, Any]) -> str | None:
+    num_commits, num_rows = document["num_deleted_commits"], document["num_deleted_rows"]
+    parts = [
+        f"{format_count(num_commits)} commit{'' if num_commits == 1 else 's'}" if num_commits else "",
+        format_rows(num_rows) if num_rows else "",
+    ]
+    return ", ".join(part for part in parts if part) or None
 
 
 def _labels_text(statistics: dict[str, object]) -> str | None:

@@ -23,7 +23,8 @@ _SHOWN_ROWS = 50
 
 @command(
     "query",
-    example='headrace query lake::intents@train "SELECT labels, count(*) AS n FROM snapshot GROUP BY ALL LIMIT 5"',
+    example="headrace query lake::intents@train \\\n"
+    '    "SELECT labels, count(*) AS n FROM snapshot GROUP BY ALL LIMIT 5"',
 )
 @reference_argument()
 @click.argument("sql")

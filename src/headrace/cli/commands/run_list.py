@@ -6,7 +6,7 @@ from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.parameters import lake_argument
 from headrace.cli.tables import Column
-from headrace.cli.targets import open_lake
+from headrace.cli.targets import open_existing_lake
 from headrace.cli.wording import format_moment
 
 
@@ -14,7 +14,7 @@ from headrace.cli.wording import format_moment
 @lake_argument
 def list_runs(output: Output, *, lake: str) -> None:
     """List the recorded runs of a lake."""
-    datasets = open_lake(lake).datasets()
+    datasets = open_existing_lake(lake).datasets()
     found = [(dataset, run) for dataset in datasets for run in dataset.runs]
     found.sort(key=lambda pair: (pair[1].created_at, pair[1].run_id))
     if output.is_json:

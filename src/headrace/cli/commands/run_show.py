@@ -10,10 +10,10 @@ from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.parameters import lake_argument
 from headrace.cli.program import command_line
-from headrace.cli.targets import open_lake
+from headrace.cli.targets import open_existing_lake
 from headrace.cli.wording import format_moment
 from headrace.errors import InvalidInput, NotFound
-from headrace.schema.names import near_miss
+from headrace.schema.near_misses import near_miss
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
@@ -29,7 +29,7 @@ def show(output: Output, *, lake: str, run: str) -> None:
 
     RUN is a run's id, the start of it, or its name; of several runs with one name the latest is shown.
     """
-    target = open_lake(lake)
+    target = open_existing_lake(lake)
     dataset, record = _find(target, run, lake_text=lake)
     snapshot = target.snapshot(f"{dataset.name}@id:{record.snapshot_id}")
     told = next(item for item in snapshot.lineage().runs if item.run == record.run_id)

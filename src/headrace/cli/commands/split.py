@@ -15,7 +15,8 @@ from headrace.units import format_count
 
 
 @command(
-    "split", example="headrace split lake::intents@train --into fit=0.9 --into val=0.1 --seed 7 --alias-prefix v1-"
+    "split",
+    example="headrace split lake::intents@train --into fit=0.9 --into val=0.1 \\\n    --seed 7 --alias-prefix v1-",
 )
 @reference_argument()
 @click.option(

@@ -8,7 +8,7 @@ from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.parameters import lake_argument
 from headrace.cli.tables import printable
-from headrace.cli.targets import open_lake
+from headrace.cli.targets import open_existing_lake
 from headrace.units import format_bytes, format_count
 
 
@@ -20,7 +20,7 @@ def verify(output: Output, *, lake: str) -> None:
     Replays each log's chain and reads every object that a log refers to. Exits with 1 if anything is not as it was
     written.
     """
-    target = open_lake(lake)
+    target = open_existing_lake(lake)
     with output.progress() as progress:
         report = target.verify(progress=progress)
     if output.is_json:

@@ -23,7 +23,8 @@ __all__ = ["ArchiveFiles"]
 class ArchiveFiles:
     """Members of a zip or tar in archive order, as often as asked.
 
-    Members of a plain tar lie in it as they are and carry its URI and version with their offset.
+    Members of a plain tar, and uncompressed ones of a local zip, lie in it as they are and carry its URI and version
+    with their offset.
     """
 
     def __init__(

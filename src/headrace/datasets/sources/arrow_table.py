@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RowBatch
+from headrace.datasets.sources.system_columns import without_system_columns
 from headrace.errors import InvalidInput
 
 __all__ = ["ArrowTable", "arrow_table", "check_column_names"]
@@ -28,7 +29,7 @@ class ArrowTable:
         self.num_rows: int | None = value.num_rows if is_table else None
         self.num_bytes: int | None = value.nbytes if is_table else None
         self.is_csv = False
-        self.schema: pa.Schema = value.schema.remove_metadata()
+        self.schema: pa.Schema = without_system_columns(value.schema.remove_metadata())
         self._value = value
         self._name = f"memory:{what}"
         self._is_used = False
@@ -44,7 +45,7 @@ class ArrowTable:
             step = _step(batch)
             for start in range(0, batch.num_rows, step):
                 part = batch.slice(start, step)
-                yield RowBatch(part.replace_schema_metadata(None), 0, row_start=row_start)
+                yield RowBatch(without_system_columns(part.replace_schema_metadata(None)), 0, row_start=row_start)
                 row_start += part.num_rows
         if row_start == 0:
             raise InvalidInput("a table without rows; expected at least one", file=self._name)

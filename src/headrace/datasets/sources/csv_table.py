@@ -9,9 +9,10 @@ from typing import BinaryIO, Literal
 
 import pyarrow as pa
 
-from headrace.datasets.batches import Origin, RowBatch
+from headrace.datasets.batches import BadRow, Origin, RowBatch
 from headrace.datasets.columns import media_kind
 from headrace.datasets.sources.line_blocks import LineBlock, decode_block, line_blocks
+from headrace.datasets.sources.system_columns import without_system_columns
 from headrace.datasets.sources.table_file import TableFile
 from headrace.errors import InvalidInput
 
@@ -38,7 +39,9 @@ class CsvTable:
         has_header: bool,
         delimiter: str = ",",
         schema: pa.Schema | None = None,
+        on_bad_row: BadRow | None = None,
     ) -> None:
+        """`on_bad_row`: takes rows with the wrong number of fields, each before the batch that follows it."""
         self.kind: Literal["table"] = "table"
         self.origins: list[Origin] = [file.origin()]
         self.num_rows: int | None = None
@@ -50,6 +53,7 @@ class CsvTable:
         self._has_header = has_header
         self._delimiter = delimiter
         self._schema = schema
+        self._on_bad_row = on_bad_row
 
     def batches(self) -> Iterator[RowBatch]:
         """As `TableSource.batches`.
@@ -57,15 +61,16 @@ class CsvTable:
         Raises:
             InvalidInput: With file and line, and byte column or column name: no rows, NUL, invalid UTF-8, a quote
                 that is not closed or not followed by a delimiter, a field above 16 Mi characters, the wrong number of
-                fields, a repeated or empty column name, a value that is not of its column's type.
+                fields (unless `on_bad_row` takes it), a repeated or empty column name, a value that is not of its
+                column's type.
         """
         # The limit is the process's; it is only ever raised, so that other users of the module keep what they set.
         if csv.field_size_limit() < _MAX_FIELD_CHARS:
             csv.field_size_limit(_MAX_FIELD_CHARS)
         with self._file.reading() as (stream, hashing):
-            rows = _Rows(stream, name=self._file.name, delimiter=self._delimiter)
+            rows = _Rows(stream, name=self._file.name, delimiter=self._delimiter, on_bad_row=self._on_bad_row)
             names = self._header(rows) if self._has_header else None
-            row_start = 0
+            row_start = num_bytes = 0
             for fields, lines in rows.batches(None if names is None else len(names)):
                 if names is None:
                     table = pa.record_batch([pa.array([row[0] for row in fields], pa.string())], names=["text"])
@@ -73,9 +78,10 @@ class CsvTable:
                 else:
                     table = self._columns(names, fields, lines)
                     extra = None
-                yield RowBatch(table, 0, lines=lines, row_start=row_start, extra_fields=extra)
+                num_new_bytes, num_bytes = hashing.num_bytes - num_bytes, hashing.num_bytes
+                yield RowBatch(table, 0, lines=lines, row_start=row_start, extra_fields=extra, num_bytes=num_new_bytes)
                 row_start += len(fields)
-            if row_start == 0:
+            if row_start == 0 and not rows.num_bad:
                 what = "holds a header and no rows" if names else "empty file"
                 expected = "rows below the header" if self._has_header else "one row a line"
                 raise InvalidInput(f"{what}; expected {expected}", file=self._file.name)
@@ -105,14 +111,14 @@ class CsvTable:
     def _columns(self, names: list[str], rows: list[list[str]], lines: Sequence[int]) -> pa.RecordBatch:
         columns = []
         fields = []
-        for name, values in zip(names, zip(*rows)):
+        for name, values in zip(names, zip(*rows) if rows else [()] * len(names)):
             array = pa.array(values, pa.string())
             wanted = _wanted_type(self._schema, name)
             if wanted is not None and wanted != array.type:
                 array = self._cast(name, array, wanted, lines)
             columns.append(array)
             fields.append(pa.field(name, array.type))
-        return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+        return without_system_columns(pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields)))
 
     def _cast(self, name: str, array: pa.Array, wanted: pa.DataType, lines: Sequence[int]) -> pa.Array:
         if not pa.types.is_large_string(wanted) and not _is_binary(wanted):
@@ -144,10 +150,12 @@ class CsvTable:
 class _Rows:
     """Rows with the line that each starts on."""
 
-    def __init__(self, stream: BinaryIO, *, name: str, delimiter: str) -> None:
+    def __init__(self, stream: BinaryIO, *, name: str, delimiter: str, on_bad_row: BadRow | None) -> None:
+        self.num_bad = 0  # rows given to `on_bad_row`
         self.row_line = 1  # 1-based, of the latest row
         self._name = name
         self._delimiter = delimiter
+        self._on_bad_row = on_bad_row
         self._next_line = 1
         self._num_chars = 0
         self._recent: list[tuple[LineBlock, str]] = []  # blocks that the current row may have started in
@@ -168,11 +176,12 @@ class _Rows:
         return None
 
     def batches(self, num_fields: int | None) -> Iterator[tuple[list[list[str]], list[int]]]:
-        """The other rows; each must have `num_fields` fields unless that is None."""
+        """The other rows; each must have `num_fields` fields unless that is None. Batches may be empty."""
         reader = self._reader
         rows: list[list[str]] = []
         lines: list[int] = []
         chars_before = self._num_chars
+        num_bad_before = 0
         try:
             for row in reader:
                 line = self._next_line
@@ -181,16 +190,22 @@ class _Rows:
                     if not row:
                         continue
                     if num_fields is not None:
-                        raise self._wrong_width(row, line, num_fields)
+                        self._refuse(self._wrong_width(row, line, num_fields))
+                        if self.num_bad - num_bad_before >= _BATCH_ROWS:
+                            yield rows, lines
+                            rows, lines = [], []
+                            num_bad_before = self.num_bad
+                        continue
                 rows.append(row)
                 lines.append(line)
                 if len(rows) >= _BATCH_ROWS or self._num_chars - chars_before > _BATCH_CHARS:
                     yield rows, lines
                     rows, lines = [], []
                     chars_before = self._num_chars
+                    num_bad_before = self.num_bad
         except csv.Error as error:
             raise self._failure(error) from None
-        if rows:
+        if rows or self.num_bad > num_bad_before:
             yield rows, lines
 
     def _lines(self, stream: BinaryIO) -> Iterator[str]:
@@ -205,6 +220,12 @@ class _Rows:
             self._num_chars += len(text)
             # Splits at line feeds only: other characters that Python takes for line ends are data.
             yield from io.StringIO(text, newline="\n")
+
+    def _refuse(self, error: InvalidInput) -> None:
+        if self._on_bad_row is None:
+            raise error
+        self.num_bad += 1
+        self._on_bad_row(error)
 
     def _wrong_width(self, row: list[str], line: int, num_fields: int) -> InvalidInput:
         return InvalidInput(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -47,8 +48,10 @@ class FolderFiles:
         root = self._root.rstrip("/") + "/"
         root_uri = file_uri(root)
         name = self._name.rstrip("/") + "/"
+        # Asked once for all, because one by one takes as long as everything else here.
+        are_plain = _NEEDS_NO_QUOTES("".join([path for path, _, _ in self._files])) is not None
         for path, size, mtime_ns in self._files:
-            uri = root_uri + (path if _NEEDS_NO_QUOTES(path) else quote(path))
+            uri = root_uri + (path if are_plain else quote(path))
             # By position: half the time of keywords, and folders hold very many files.
             yield FileEntry(path, MediaInput(name + path, None, root + path, 0, size, uri, f"{size}-{mtime_ns}"), 0)
 
@@ -71,7 +74,7 @@ def open_folder(path: str, *, name: str, limits: ArchiveLimits) -> FolderFiles:
     while pending:
         prefix, parents = pending.pop()
         try:
-            with os.scandir(os.path.join(root, prefix) if prefix else root) as entries:
+            with _scan(os.path.join(root, prefix) if prefix else root) as entries:
                 for entry in entries:
                     base = entry.name
                     if base.startswith("."):
@@ -109,6 +112,21 @@ def open_folder(path: str, *, name: str, limits: ArchiveLimits) -> FolderFiles:
     # Code points sort as their UTF-8 bytes do.
     files.sort()
     return FolderFiles(root, files, name=name)
+
+
+@contextlib.contextmanager
+def _scan(path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """The entries of a folder. By its descriptor where the system can: each `stat` then looks up a name, not a path."""
+    if os.scandir not in os.supports_fd:
+        with os.scandir(path) as entries:
+            yield entries
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
 
 
 def _check_name(base: str, relative: str, *, folder: str) -> None:

@@ -12,7 +12,8 @@ import pyarrow as pa
 from headrace.datasets.batches import Origin, RowBatch
 from headrace.datasets.sources.line_blocks import LineBlock, decode_block, line_blocks
 from headrace.datasets.sources.rows_to_arrow import RowPlace, rows_to_batch
-from headrace.datasets.sources.table_file import TableFile
+from headrace.datasets.sources.system_columns import without_system_columns
+from headrace.datasets.sources.table_file import TableFile, share_of_bytes
 from headrace.errors import InvalidInput
 
 __all__ = ["JsonTable"]
@@ -41,6 +42,7 @@ class JsonTable:
         self._file = file
         self._is_lines = is_lines
         self._schema = schema
+        self._num_array_bytes = 1
 
     def batches(self) -> Iterator[RowBatch]:
         """As `TableSource.batches`; the types of later batches may differ from those of earlier ones.
@@ -59,7 +61,12 @@ class JsonTable:
             if first is not None:
                 is_array = not self._is_lines and first.data.lstrip()[:1] == b"["
                 read = self._from_array if is_array else self._from_lines
+                num_bytes = 0
                 for batch in read(first, blocks):
+                    if is_array:  # read as a whole: each batch stands for its part of the text
+                        batch.num_bytes = batch.num_bytes * hashing.num_bytes // self._num_array_bytes
+                    else:
+                        batch.num_bytes, num_bytes = hashing.num_bytes - num_bytes, hashing.num_bytes
                     yield batch
                     num_rows += batch.table.num_rows
             if num_rows == 0:
@@ -100,6 +107,7 @@ class JsonTable:
                     "expected JSON lines (.jsonl) for files of this size",
                     file=self._file.name,
                 )
+        self._num_array_bytes = num_bytes
         data = b"".join(pieces)
         rows = self._parse(data, first.first_line)
         for idx, row in enumerate(rows):
@@ -109,7 +117,9 @@ class JsonTable:
                 )
         for row_start in range(0, len(rows), _BATCH_ROWS):
             part = rows[row_start : row_start + _BATCH_ROWS]
-            yield self._batch(part, None, row_start)
+            batch = self._batch(part, None, row_start)
+            batch.num_bytes = share_of_bytes(num_bytes, row_start, row_start + len(part), num_rows=len(rows))
+            yield batch
 
     def _batch(self, rows: list[dict[str, Any]], lines: list[int] | None, row_start: int) -> RowBatch:
         def place(idx: int) -> RowPlace:
@@ -117,7 +127,7 @@ class JsonTable:
                 return self._file.name, lines[idx], ""
             return self._file.name, None, f"row {row_start + idx} (counted from 0): "
 
-        table = rows_to_batch(rows, schema=self._schema, place=place)
+        table = without_system_columns(rows_to_batch(rows, schema=self._schema, place=place))
         return RowBatch(table, 0, lines=lines, row_start=row_start)
 
     def _parse_line(self, text: bytes, line: int) -> dict[str, Any]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import io
 import itertools
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, BinaryIO, Literal, TypeGuard, cast
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 
-from headrace.datasets.batches import FileEntry
+from headrace.datasets.batches import BadRow, FileEntry, RejectedRow
 from headrace.datasets.sources.archive_files import ArchiveFiles
 from headrace.datasets.sources.arrow_table import arrow_table
 from headrace.datasets.sources.csv_table import CsvTable
@@ -36,6 +36,7 @@ from headrace.datasets.sources.stored_objects import (
 )
 from headrace.datasets.sources.table_file import TABLE_SUFFIXES, TableFile, table_file_of, table_format
 from headrace.errors import InvalidInput, NotFound
+from headrace.schema.near_misses import did_you_mean, nearest
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.archives import ARCHIVE_SUFFIXES, archive_kind
 from headrace.storage.containers import Container, LocalContainer, local_error
@@ -64,6 +65,7 @@ def open_source(
     schema: pa.Schema | None = None,
     allow_nested: bool = True,
     tables_are_files: bool = False,
+    on_bad_row: Callable[[RejectedRow], None] | None = None,
 ) -> Source:
     """The rows or files of `value`. Listings are made here; contents are read when they are iterated.
 
@@ -75,6 +77,7 @@ def open_source(
         schema: Types of columns that the source itself does not type: CSV, JSON, dicts.
         allow_nested: Whether archives may hold archives (as files; they are never opened).
         tables_are_files: Take a single file, or listed ones, as they are, even where the extension is a table's.
+        on_bad_row: Takes the rows of CSV files that have the wrong number of fields; without it the first is an error.
 
     Raises:
         NotFound: Nothing there; names what is near.
@@ -88,6 +91,7 @@ def open_source(
         schema=schema,
         allow_nested=allow_nested,
         tables_are_files=tables_are_files,
+        on_bad_row=on_bad_row,
     )
     return opening.open(value)
 
@@ -98,6 +102,7 @@ def read_table_entry(
     has_header: bool = True,
     schema: pa.Schema | None = None,
     limits: ArchiveLimits = _DEFAULT_LIMITS,
+    on_bad_row: BadRow | None = None,
 ) -> TableSource:
     """A table that lies in a folder or archive, for types whose rows refer to files beside it.
 
@@ -112,7 +117,7 @@ def read_table_entry(
         return io.BytesIO(media.load())
 
     file = TableFile(name=media.name, uri=media.uri or media.name, size=media.size, open=open_entry, limits=limits)
-    return _open_table(file, entry.path, csv_has_header=has_header, schema=schema)
+    return _open_table(file, entry.path, csv_has_header=has_header, schema=schema, on_bad_row=on_bad_row)
 
 
 class _Opening:
@@ -127,6 +132,7 @@ class _Opening:
         schema: pa.Schema | None,
         allow_nested: bool,
         tables_are_files: bool,
+        on_bad_row: Callable[[RejectedRow], None] | None,
     ) -> None:
         self._csv_has_header = csv_has_header
         self._limits = limits
@@ -134,6 +140,7 @@ class _Opening:
         self._schema = schema
         self._allow_nested = allow_nested
         self._tables_are_files = tables_are_files
+        self._on_bad_row = on_bad_row
 
     def open(self, value: object) -> Source:
         if isinstance(value, (str, os.PathLike)):
@@ -226,6 +233,7 @@ class _Opening:
             path,
             csv_has_header=self._csv_has_header,
             schema=self._schema,
+            on_bad_row=None if self._on_bad_row is None else partial(_reject, self._on_bad_row, container.uri),
         )
 
     def _open_list(self, paths: Sequence[str], *, pattern: str | None = None) -> Source:
@@ -286,7 +294,13 @@ class _Opening:
         return OneSchemaTable(cast(Sequence[TableSource], sources), names=[container.name for container in containers])
 
 
-def _open_table(file: TableFile, path: str, *, csv_has_header: bool, schema: pa.Schema | None) -> TableSource:
+def _reject(on_bad_row: Callable[[RejectedRow], None], uri: str, error: InvalidInput) -> None:
+    on_bad_row(RejectedRow(uri, None, error.line, error.message))
+
+
+def _open_table(
+    file: TableFile, path: str, *, csv_has_header: bool, schema: pa.Schema | None, on_bad_row: BadRow | None
+) -> TableSource:
     found = table_format(path)
     if found is None:
         raise InvalidInput(f"{_extension(path)} is no table; expected {', '.join(TABLE_SUFFIXES)}", file=file.name)
@@ -300,7 +314,13 @@ def _open_table(file: TableFile, path: str, *, csv_has_header: bool, schema: pa.
     if kind == "parquet":
         return ParquetTable.open(file)
     if kind in ("csv", "tsv"):
-        return CsvTable(file, has_header=csv_has_header, delimiter="\t" if kind == "tsv" else ",", schema=schema)
+        return CsvTable(
+            file,
+            has_header=csv_has_header,
+            delimiter="\t" if kind == "tsv" else ",",
+            schema=schema,
+            on_bad_row=on_bad_row,
+        )
     return one_schema(JsonTable(file, is_lines=kind == "jsonl", schema=schema), name=file.name)
 
 
@@ -401,10 +421,9 @@ def _missing(path: str) -> NotFound:
         siblings = os.listdir(parent)
     except OSError:
         siblings = []
-    near = difflib.get_close_matches(name, siblings, n=3, cutoff=0.6)
+    hint = did_you_mean([os.path.join(parent, item) for item in nearest(name, siblings, limit=3)])
     where = "" if os.path.join(parent, name) == absolute else f" ({os.path.join(parent, name)} does not exist)"
-    hint = f"; did you mean {' or '.join(os.path.join(parent, item) for item in near)}?" if near else ""
-    return NotFound(f"{path}: no such file or folder{where}{hint}")
+    return NotFound(f"{path}: no such file or folder{where}.{hint}")
 
 
 def _extension(path: str) -> str:

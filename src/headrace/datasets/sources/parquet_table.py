@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from headrace.datasets.batches import Origin, RowBatch
 from headrace.datasets.sources.arrow_table import check_column_names
-from headrace.datasets.sources.table_file import TableFile
+from headrace.datasets.sources.system_columns import without_system_columns
+from headrace.datasets.sources.table_file import TableFile, share_of_bytes
 from headrace.errors import HeadraceError, InvalidInput
 from headrace.storage.containers import local_error
 
@@ -44,7 +45,7 @@ class ParquetTable:
         """
         with _ParquetReading(file) as parquet:
             metadata = parquet.metadata
-            schema = parquet.schema_arrow.remove_metadata()
+            schema = without_system_columns(parquet.schema_arrow.remove_metadata())
             num_rows = metadata.num_rows
             groups = range(metadata.num_row_groups)
             num_bytes = sum(metadata.row_group(idx).total_byte_size for idx in groups)
@@ -63,8 +64,16 @@ class ParquetTable:
         with _ParquetReading(self._file) as parquet:
             for table in parquet.iter_batches(batch_size=self._batch_rows):
                 if table.num_rows:
-                    yield RowBatch(table.replace_schema_metadata(None), 0, row_start=row_start)
-                    row_start += table.num_rows
+                    row_end = row_start + table.num_rows
+                    yield RowBatch(
+                        without_system_columns(table.replace_schema_metadata(None)),
+                        0,
+                        row_start=row_start,
+                        num_bytes=share_of_bytes(
+                            self.num_bytes or 0, row_start, row_end, num_rows=self.num_rows or row_end
+                        ),
+                    )
+                    row_start = row_end
         if row_start != self.num_rows:
             raise InvalidInput(
                 f"the footer says {self.num_rows:,} rows and {row_start:,} came; the file is damaged",

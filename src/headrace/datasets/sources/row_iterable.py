@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RowBatch
 from headrace.datasets.sources.rows_to_arrow import RowPlace, rows_to_batch
+from headrace.datasets.sources.system_columns import without_system_columns
 from headrace.errors import InvalidInput
 
 __all__ = ["RowIterable"]
@@ -65,4 +66,5 @@ class RowIterable:
         def place(idx: int) -> RowPlace:
             return _NAME, None, f"row {row_start + idx} (counted from 0): "
 
-        return RowBatch(rows_to_batch(rows, schema=self._schema, place=place), 0, row_start=row_start)
+        table = without_system_columns(rows_to_batch(rows, schema=self._schema, place=place))
+        return RowBatch(table, 0, row_start=row_start)

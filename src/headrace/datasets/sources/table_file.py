@@ -20,6 +20,7 @@ __all__ = [
     "HashingReader",
     "TableFile",
     "TableFormat",
+    "share_of_bytes",
     "table_file_of",
     "table_format",
 ]
@@ -46,6 +47,8 @@ TABLE_SUFFIXES: tuple[str, ...] = (
 def table_format(name: str) -> tuple[TableFormat, Compression | None] | None:
     """What kind of table a file is by its extension; None if it is none."""
     lower = name.lower()
+    if not lower.endswith(TABLE_SUFFIXES):  # at once for a folder's many other files
+        return None
     compression: Compression | None = None
     for ending, kind in _COMPRESSIONS.items():
         if lower.endswith(ending):
@@ -111,6 +114,11 @@ class HashingReader(io.RawIOBase):
         while self.read(1 << 20):
             pass
         return str(self._hasher.hexdigest())
+
+
+def share_of_bytes(num_bytes: int, row_start: int, row_end: int, *, num_rows: int) -> int:
+    """What some rows count for where bytes cannot be told apart; the shares of all rows add up to `num_bytes`."""
+    return num_bytes * row_end // num_rows - num_bytes * row_start // num_rows
 
 
 def table_file_of(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from headrace.datasets.batches import FileEntry, RowBatch
+from headrace.datasets.batches import BadRow, FileEntry, RowBatch
 from headrace.datasets.sources.opening import read_table_entry
 from headrace.errors import InvalidInput
-from headrace.schema.names import near_miss
+from headrace.schema.near_misses import near_miss
 
 __all__ = ["INDEX_SUFFIXES", "PATH_COLUMNS", "IndexFile", "find_index"]
 
@@ -28,9 +28,9 @@ class IndexFile:
         self.entry = entry
         self.files = {other.path: other for other in entries if other is not entry}  # path -> file
 
-    def batches(self) -> Iterator[RowBatch]:
+    def batches(self, *, on_bad_row: BadRow | None = None) -> Iterator[RowBatch]:
         """Its rows."""
-        return read_table_entry(self.entry).batches()
+        return read_table_entry(self.entry, on_bad_row=on_bad_row).batches()
 
     def find(self, path: str | None) -> FileEntry | None:
         """The file of a path as people spell it: "./a\\b.jpg" is "a/b.jpg"."""

@@ -14,7 +14,7 @@ from headrace.datasets.types.table import Table
 from headrace.datasets.types.text_intent import TextIntent
 from headrace.datasets.types.video import Video
 from headrace.errors import AlreadyExists, InvalidInput
-from headrace.schema.names import near_miss
+from headrace.schema.near_misses import near_miss
 
 __all__ = ["ENTRY_POINT_GROUP", "dataset_type", "dataset_type_names", "register_dataset_type"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from headrace.datasets.batches import Origin, RejectedRow, RowBatch
+from headrace.datasets.batches import BadRow, Origin, RejectedRow, RowBatch
 from headrace.datasets.types.base import OnInvalid
 from headrace.errors import InvalidInput
 
@@ -55,6 +55,12 @@ class RowFailures:
         if self._on_invalid == "raise":
             raise error
         self._rejected.append(RejectedRow(self._origin(origin_idx).uri, member, error.line, reason_of(error, member)))
+
+    def bad_rows(self, *, origin_idx: int, member: str | None = None) -> BadRow | None:
+        """What takes the rows that a table of this origin cannot read; None if the first is to be raised."""
+        if self._on_invalid == "raise":
+            return None
+        return lambda error: self.reject_error(error, origin_idx=origin_idx, member=member)
 
     def drain(self) -> list[RejectedRow]:
         """Rows left out since the last call."""

@@ -37,7 +37,7 @@ def samples_by_index(
     carried = CarriedColumns(("id", rules.media_column, *rules.value_names[:1]))
     place, origin_idx, member = index.entry.media.name, index.entry.origin_idx, index.entry.path
     named: set[str] = set()
-    for batch in index.batches():
+    for batch in index.batches(on_bad_row=failures.bad_rows(origin_idx=origin_idx, member=member)):
         lines = row_lines(batch)
         columns = SampleColumns.of(
             batch.table, rules, media_names=path_names, expected=expected, carried=carried, place=place

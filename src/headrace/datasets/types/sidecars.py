@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 
 from headrace.datasets.batches import FileEntry
+from headrace.datasets.sources.system_columns import SYSTEM_COLUMNS
 from headrace.errors import InvalidInput
 from headrace.schema.names import check_column_name
 
@@ -50,7 +51,9 @@ def read_fields(entry: FileEntry) -> dict[str, FieldValue]:
         raise InvalidInput(f"is not JSON: {error}", file=entry.media.name) from None
     if not isinstance(document, dict):
         raise InvalidInput('holds no JSON object; expected {"name": value, ...}', file=entry.media.name)
-    return {name: _plain(value) for name, value in document.items()}
+    # Both are there in what Headrace exported, and are no fields of the sample.
+    ours = SYSTEM_COLUMNS if {"_id", "_digest"} <= document.keys() else frozenset()
+    return {name: _plain(value) for name, value in document.items() if name not in ours}
 
 
 class FieldColumns:

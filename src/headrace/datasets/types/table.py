@@ -21,7 +21,7 @@ from headrace.datasets.types.table_columns import find_column
 from headrace.datasets.types.table_members import table_batches
 from headrace.datasets.views import ViewReader, ViewWriter
 from headrace.errors import InvalidInput
-from headrace.schema.names import near_miss
+from headrace.schema.near_misses import near_miss
 
 __all__ = ["Table"]
 
@@ -62,7 +62,7 @@ class Table(DatasetType):
         """As the base class says; a null key is an error."""
         failures = RowFailures(context.on_invalid, source.origins)
         is_csv = source.kind == "table" and source.is_csv
-        for batch, member in table_batches(source, self):
+        for batch, member in table_batches(source, self, failures=failures):
             empty_is_null = is_csv or (member or "").lower().endswith((".csv", ".tsv"))
             known = source.origins
             origin = known[batch.origin_idx] if batch.origin_idx < len(known) else Origin("memory:rows")

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from headrace.datasets.types.carried_columns import array_of
 from headrace.errors import InvalidInput
-from headrace.schema.names import near_miss
+from headrace.schema.near_misses import near_miss
 
 __all__ = ["find_column", "has_column", "string_values"]
 

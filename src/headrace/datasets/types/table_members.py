@@ -10,12 +10,15 @@ from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.sources.table_file import TABLE_SUFFIXES, table_format
 from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.media_files import is_clutter
+from headrace.datasets.types.row_failures import RowFailures
 from headrace.errors import InvalidInput
 
 __all__ = ["table_batches"]
 
 
-def table_batches(source: TableSource | FileSource, dataset_type: DatasetType) -> Iterator[tuple[RowBatch, str | None]]:
+def table_batches(
+    source: TableSource | FileSource, dataset_type: DatasetType, *, failures: RowFailures
+) -> Iterator[tuple[RowBatch, str | None]]:
     """Batches of a tabular source, or of every table of a folder or archive with its path there.
 
     The batches' `origin_idx` counts in `source`.
@@ -36,6 +39,11 @@ def table_batches(source: TableSource | FileSource, dataset_type: DatasetType) -
                 f"expected {', '.join(TABLE_SUFFIXES)}",
                 file=entry.media.name,
             )
-        for batch in read_table_entry(entry, has_header=dataset_type.csv_has_header).batches():
+        table = read_table_entry(
+            entry,
+            has_header=dataset_type.csv_has_header,
+            on_bad_row=failures.bad_rows(origin_idx=entry.origin_idx, member=entry.path),
+        )
+        for batch in table.batches():
             batch.origin_idx = entry.origin_idx
             yield batch, entry.path

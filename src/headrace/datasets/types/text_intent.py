@@ -62,7 +62,7 @@ class TextIntent(DatasetType):
         """As the base class says; a row without labels is an error."""
         failures = RowFailures(context.on_invalid, source.origins)
         carried = CarriedColumns(("text", "labels"))
-        for batch, member in table_batches(source, self):
+        for batch, member in table_batches(source, self, failures=failures):
             if batch.extra_fields is not None:
                 yield self._from_fields(batch, batch.extra_fields, member=member, failures=failures)
             else:

@@ -81,9 +81,9 @@ def test_path_text_and_file_uri_are_the_same(tmp_path: Path) -> None:
 
 def test_missing_path_names_near_misses(tmp_path: Path) -> None:
     (tmp_path / "part1.csv").write_text("a\n1\n")
-    with pytest.raises(NotFound, match=r"did you mean .*part1\.csv"):
+    with pytest.raises(NotFound, match=r"Did you mean .*part1\.csv"):
         table(tmp_path / "part.csv")
-    with pytest.raises(NotFound, match=r"does not exist.*did you mean") as caught:
+    with pytest.raises(NotFound, match=r"does not exist.*Did you mean") as caught:
         table(tmp_path.parent / (tmp_path.name + "x") / "part1.csv")
     assert str(tmp_path) in str(caught.value)
 
@@ -200,7 +200,7 @@ def test_list_with_a_file_twice_is_refused(tmp_path: Path) -> None:
 
 def test_list_with_a_missing_file_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
-    with pytest.raises(NotFound, match="did you mean"):
+    with pytest.raises(NotFound, match="Did you mean"):
         files([tmp_path / "a.jpg", tmp_path / "b.jpg"])
 
 

@@ -1,0 +1,83 @@
+"""Run the proofs and print one table; exit code 1 if anything is wrong.
+
+    python -m proofs.run [--full | --quick] [--seed N] [--jobs N] [--case CASE] [PROOF ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+import time
+from typing import cast
+
+from proofs.forking import preload, run_cases
+from proofs.outcomes import Outcome, Proof
+from proofs.warm_up import warm_up
+
+PROOFS = ("kill_matrix", "lost_writes", "store_simulation", "bit_rot", "concurrency", "planted_bugs")
+_SHOWN = 5  # violations of one proof
+
+
+def main(arguments: list[str]) -> int:
+    """0 if no proof found a violation, else 1."""
+    parser = argparse.ArgumentParser(prog="python -m proofs.run", description="Try to make a lake lose something.")
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=f"one of {', '.join(PROOFS)}; default all")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--full", action="store_true", help="everything: about a quarter of an hour on two cores")
+    size.add_argument("--quick", action="store_true", help="a sample of everything: seconds (the default)")
+    parser.add_argument("--seed", type=int, default=None, help="the same seed does the same; default: a new one")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes")
+    parser.add_argument("--case", help="only this case of the proof, as a violation names it")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.proofs if name not in PROOFS]
+    if unknown:
+        parser.error(f"no proof {', '.join(unknown)}; there are {', '.join(PROOFS)}")
+    seed = int.from_bytes(os.urandom(4), "little") if chosen.seed is None else chosen.seed
+    logging.disable(logging.WARNING)  # what a damaged checkpoint says on every read
+    preload(warm_up)
+    outcomes = []
+    for name in chosen.proofs or PROOFS:
+        outcomes.append(prove(name, seed=seed, is_full=chosen.full, num_workers=chosen.jobs, case=chosen.case))
+        _print_details(outcomes[-1], seed=seed)
+    print(f"\n{'proof':18}{'runs':>10}{'violations':>12}{'seconds':>9}  seed {seed}")
+    for outcome in outcomes:
+        remark = f"  skipped: {outcome.skipped}" if outcome.skipped else ""
+        print(f"{outcome.proof:18}{outcome.runs:>10,}{len(outcome.violations):>12}{outcome.seconds:>9.1f}{remark}")
+    return 0 if all(outcome.is_clean for outcome in outcomes) else 1
+
+
+def prove(name: str, *, seed: int, is_full: bool, num_workers: int, case: str | None) -> Outcome:
+    """Run one proof."""
+    proof = cast(Proof, importlib.import_module(f"proofs.{name}"))
+    outcome = Outcome(name, skipped=proof.skip_reason())
+    started = time.perf_counter()
+    if outcome.skipped is None:
+        counts: dict[str, float] = {}
+        cases = proof.cases(is_full=is_full) if case is None else [case]
+        for result in run_cases(lambda case: proof.check(case, seed=seed), cases, num_workers=num_workers):
+            outcome.runs += result.runs
+            outcome.violations += [(result.case, text) for text in result.violations]
+            for key, amount in result.counts.items():
+                counts[key] = counts.get(key, 0) + amount
+        outcome.notes = proof.notes(counts)
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+def _print_details(outcome: Outcome, *, seed: int) -> None:
+    print(f"\n{outcome.proof}")
+    for note in outcome.notes:
+        print(f"  {note}")
+    for case, text in outcome.violations[:_SHOWN]:
+        print(f"  VIOLATION in {case}: {text}")
+        print(f"    again: python -m proofs.run --seed {seed} --case {case} {outcome.proof}")
+    if len(outcome.violations) > _SHOWN:
+        print(f"  … and {len(outcome.violations) - _SHOWN} more")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""What a first run imports late, done once so that forked children need not."""
+
+from __future__ import annotations
+
+from proofs.scratch import scratch_folder
+from proofs.story import Scene, View, check_lake, images, open_lake, play
+
+__all__ = ["warm_up"]
+
+
+def warm_up() -> None:
+    """Write and read a small lake."""
+    with scratch_folder() as folder:
+        scene = Scene("warm up")
+        view = play(open_lake(folder), ("create", "commit", "snapshot", "alias"), scene, View())
+        check_lake(folder, [view], scene)
+
+
+images()  # made before any fork

@@ -1,0 +1,1 @@
+"""Statistics of one column: one file a kind of column."""

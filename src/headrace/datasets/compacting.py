@@ -1,0 +1,184 @@
+"""Compaction: the rows of many small commits move into few parts and shards; what the commits are does not change.
+
+    commits ─▶ runs of small ones ─▶ new parts and shards ─▶ proof, row by row ─▶ entry "compact"
+
+Snapshots name logical commits, so their ids and rows stay. The old parts and shards go with the next collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from headrace.datasets.html_reprs import HtmlTable
+from headrace.datasets.layout_writing import DEFAULT_SIZES, ContainerSizes, LayoutWriter
+from headrace.datasets.leases import Lease
+from headrace.datasets.manifests import document_key, write_document
+from headrace.datasets.reading import CommitReader
+from headrace.datasets.row_proof import prove_rows
+from headrace.errors import Unavailable
+from headrace.progress import NO_PROGRESS, Progress
+from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.parts import PartCache, PartRecord, part_key
+from headrace.storage.shards import ShardRecord, shard_key
+
+if TYPE_CHECKING:
+    from headrace.datasets.dataset import Dataset
+    from headrace.datasets.state import CommitRecord, DatasetState
+
+__all__ = ["CompactionReport", "compact"]
+
+_MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionReport(HtmlTable):
+    """What compaction did; zeros if there was nothing to gain."""
+
+    num_commits: int
+    num_rows: int
+    parts_before: int
+    parts_after: int
+    shards_before: int
+    shards_after: int
+    num_bytes: int  # of the new parts and shards
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain document."""
+        return asdict(self)
+
+
+def compact(
+    dataset: Dataset, *, sizes: ContainerSizes = DEFAULT_SIZES, progress: Progress = NO_PROGRESS
+) -> CompactionReport:
+    """Move the rows of small commits together. Nothing is claimed before every row was read back and proved equal.
+
+    Raises:
+        DataCorrupted: A row to be moved is not what was committed.
+        Unavailable: Purges and other compactions came first again and again; nothing was changed.
+    """
+    dataset.lake.store.prepare_for_writing()
+    for _ in range(_MAX_ATTEMPTS):
+        state = dataset.state()
+        since = dataset.log_of_entries.number
+        runs = _runs(dataset, state.commits, sizes)
+        if not runs:
+            return CompactionReport(0, 0, 0, 0, 0, 0, 0)
+        try:
+            with Lease(dataset.lake.store, dataset.base):
+                report = _compact(dataset, state, since, runs, sizes, progress)
+        finally:
+            progress.finish()
+        if report is not None:
+            return report
+    raise Unavailable(f"dataset {dataset.name!r} was purged or compacted by others {_MAX_ATTEMPTS} times meanwhile")
+
+
+def _runs(dataset: Dataset, commits: Sequence[CommitRecord], sizes: ContainerSizes) -> list[list[CommitRecord]]:
+    """Neighbouring commits with small parts or shards, where fewer come out than go in."""
+    runs: list[list[CommitRecord]] = [[]]
+    for record in commits:
+        if _is_small(dataset, record, sizes):
+            runs[-1].append(record)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run and _gains(dataset, run, sizes)]
+
+
+def _is_small(dataset: Dataset, record: CommitRecord, sizes: ContainerSizes) -> bool:
+    lies = dataset.reader.commit(record).layout
+    if any(
+        piece.part.num_rows < sizes.part_rows // 2 and piece.part.size < sizes.part_bytes // 2 for piece in lies.slices
+    ):
+        return True
+    return record.layout is None and any(shard.size < sizes.shard_bytes // 8 for shard in lies.shards)
+
+
+def _gains(dataset: Dataset, run: Sequence[CommitRecord], sizes: ContainerSizes) -> bool:
+    parts, shards = _containers(dataset, run)
+    num_rows = sum(record.num_rows for record in run)
+    num_bytes = sum(shard.size for shard in shards)
+    least_parts = -(-num_rows // sizes.part_rows)
+    least_shards = -(-num_bytes // sizes.shard_bytes)
+    return len(parts) > max(least_parts, -(-sum(part.size for part in parts) // sizes.part_bytes)) or (
+        len(shards) > 2 * least_shards
+    )
+
+
+def _containers(dataset: Dataset, run: Sequence[CommitRecord]) -> tuple[set[PartRecord], set[ShardRecord]]:
+    layouts = [dataset.reader.commit(record).layout for record in run]
+    parts = {piece.part for item in layouts for piece in item.slices}
+    return parts, {shard for item in layouts for shard in item.shards}
+
+
+def _compact(
+    dataset: Dataset,
+    state: DatasetState,
+    since: int,
+    runs: list[list[CommitRecord]],
+    sizes: ContainerSizes,
+    progress: Progress,
+) -> CompactionReport | None:
+    """The report, or None if somebody changed where these rows lie meanwhile."""
+    moved = [record for run in runs for record in run]
+    num_rows = sum(record.num_rows for record in moved)
+    progress.start("moving rows", total_rows=num_rows)
+    writer = LayoutWriter(dataset, sizes)
+    try:
+        for run in runs:
+            for record in run:
+                writer.add(record)
+                progress.advance(record.num_rows)
+            writer.flush()
+        document = writer.finish()
+    finally:
+        writer.close()
+    digest = write_document(dataset.lake.store, dataset.base, data=canonical_json(document.to_json()))
+    progress.start("proving rows", total_rows=num_rows)
+    cache = PartCache()
+    for record in moved:
+        reader = CommitReader(
+            dataset.lake.store,
+            dataset.base,
+            layout=document.of(int(record.commit_id), record.schema),
+            cache=cache,
+        )
+        prove_rows(
+            dataset, record, reader, logical=dataset.reader.manifest(record).logical, done=lambda n: progress.advance(n)
+        )
+    parts, shards = _containers(dataset, moved)
+    is_current = True
+
+    def plan(newest: DatasetState) -> Mapping[str, JsonValue] | None:
+        nonlocal is_current
+        is_current = newest.redacted_rows == state.redacted_rows and all(
+            newest.commits[int(record.commit_id) - 1].layout == record.layout for record in moved
+        )
+        if not is_current:
+            return None
+        return {
+            "layout": digest,
+            "commits": [[int(run[0].commit_id), int(run[-1].commit_id)] for run in runs],
+            "num_rows": num_rows,
+        }
+
+    def keys() -> list[str]:
+        return [
+            document_key(digest),
+            *(part_key(part.digest) for part in document.parts),
+            *(shard_key(shard.digest) for shard in document.shards),
+        ]
+
+    dataset.append("compact", plan, refers_to=keys, since=since)
+    if not is_current:
+        return None
+    return CompactionReport(
+        num_commits=len(moved),
+        num_rows=num_rows,
+        parts_before=len(parts),
+        parts_after=len(document.parts),
+        shards_before=len(shards),
+        shards_after=len(document.shards),
+        num_bytes=sum(part.size for part in document.parts) + sum(shard.size for shard in document.shards),
+    )
