@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.measurement import BENCH_ROOT, Outcome
 
-BENCHMARKS = ("ingest_photos", "take_random", "verify_overhead", "intent_demo", "snapshot_100")
+BENCHMARKS = ("ingest_photos", "ingest_table", "take_random", "verify_overhead", "intent_demo", "snapshot_100")
 FOLDER = Path(__file__).resolve().parent
 
 

@@ -43,6 +43,8 @@ __all__ = [
     "operations_not_built",
     "pictures_left",
     "play",
+    "rows_of",
+    "source_of",
 ]
 
 NAME = "photos"
@@ -138,17 +140,18 @@ def _rows(document: list[list[Any]]) -> Rows:
     return tuple((name, label, picture) for name, label, picture in document)
 
 
-def _source(rows: Rows) -> list[dict[str, Any]]:
+def source_of(rows: Rows) -> list[dict[str, Any]]:
+    """The rows as a user hands them in."""
     return [{"id": name, "label": label, "image": images()[picture]} for name, label, picture in rows]
 
 
 def _create(lake: Lake, scene: Scene, view: View) -> None:
-    lake.create_dataset(NAME, type="IMAGE_CLASS", source=_source(scene.rows(1)), layout=scene.layout)
+    lake.create_dataset(NAME, type="IMAGE_CLASS", source=source_of(scene.rows(1)), layout=scene.layout)
 
 
 def _commit(lake: Lake, scene: Scene, view: View) -> None:
     rows = scene.rows(view.num_commits + 1)
-    lake.dataset(NAME).commit(_source(rows), layout=scene.layout, tags={"n": str(view.num_commits + 1)})
+    lake.dataset(NAME).commit(source_of(rows), layout=scene.layout, tags={"n": str(view.num_commits + 1)})
 
 
 def _after_commit(view: View, scene: Scene) -> View:
@@ -158,7 +161,7 @@ def _after_commit(view: View, scene: Scene) -> View:
 
 def _commit_same_bytes(lake: Lake, scene: Scene, view: View) -> None:
     """Rows that were committed before: every part and shard is there already."""
-    lake.dataset(NAME).commit(_source(scene.rows(1)), layout=scene.layout, tags={"n": "1"})
+    lake.dataset(NAME).commit(source_of(scene.rows(1)), layout=scene.layout, tags={"n": "1"})
 
 
 def _snapshot(lake: Lake, scene: Scene, view: View) -> None:
@@ -205,7 +208,7 @@ def _litter(lake: Lake, scene: Scene, view: View) -> None:
 
     broken = Lake(SteppedStore(lake.store, refuse, kinds=KindInHand()))
     with contextlib.suppress(Unavailable):
-        broken.dataset(NAME).commit(_source(scene.rows(99)), layout=scene.layout)
+        broken.dataset(NAME).commit(source_of(scene.rows(99)), layout=scene.layout)
 
 
 def _delete(lake: Lake, scene: Scene, view: View) -> None:
@@ -310,22 +313,21 @@ def observe(lake: Lake) -> View:
     if not lake.exists or not any(dataset.name == NAME for dataset in lake.datasets()):
         return View()
     dataset = lake.dataset(NAME)
-    pictures = {image: number for number, image in enumerate(images())}
-
-    def read(snapshot: Snapshot) -> Rows:
-        table = snapshot.to_arrow(["id", "label", "image"])
-        return tuple(
-            (row["id"], row["label"], pictures[row["image"]]) for row in table.to_pylist()
-        )
-
-    by_id = {snapshot_id: read(dataset.logged_snapshot(snapshot_id)) for snapshot_id in dataset.snapshots}
+    by_id = {snapshot_id: rows_of(dataset.logged_snapshot(snapshot_id)) for snapshot_id in dataset.snapshots}
     return View(
         True,
         len(dataset.log()),
-        read(dataset.select()),
+        rows_of(dataset.select()),
         tuple(by_id.values()),
         tuple(sorted((name, by_id[snapshot_id]) for name, snapshot_id in dataset.aliases.items())),
     )
+
+
+def rows_of(snapshot: Snapshot) -> Rows:
+    """All rows of a snapshot, in order."""
+    pictures = {image: number for number, image in enumerate(images())}
+    table = snapshot.to_arrow(["id", "label", "image"])
+    return tuple((row["id"], row["label"], pictures[row["image"]]) for row in table.to_pylist())
 
 
 def check_lake(root: Path, allowed: Sequence[View], scene: Scene) -> list[str]:

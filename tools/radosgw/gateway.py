@@ -172,7 +172,10 @@ def _configuration(folder: Path, *, cluster_id: str, monitor_port: int, port: in
         "osd numa auto affinity": "false",
         "mon allow pool size one": "true",
     }
-    gateway_settings = {"rgw frontends": f"beast endpoint=127.0.0.1:{port}", "rgw enable usage log": "false"}
+    gateway_settings = {
+        "rgw frontends": f"beast endpoint=127.0.0.1:{port} tcp_nodelay=1",
+        "rgw enable usage log": "false",
+    }
     sections = {"global": settings, "client.rgw": gateway_settings}
     return "".join(
         f"[{section}]\n" + "".join(f"{name} = {value}\n" for name, value in values.items())

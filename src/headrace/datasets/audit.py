@@ -11,7 +11,7 @@ from headrace.storage.log import EntryLog, LogEntry
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
 
-__all__ = ["AuditEntry", "audit_entries"]
+__all__ = ["AuditEntry", "audit_entries", "audit_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,17 @@ class AuditEntry(HtmlTable):
 
 def audit_entries(lake: Lake) -> list[AuditEntry]:
     """All entries of all logs by time, chains checked; those of deleted and purged datasets too."""
-    entries = [_entry(item, None) for item in lake.log_of_entries.entries()]
+    entries = [audit_entry(item, None) for item in lake.log_of_entries.entries()]
     for dataset in lake.every_dataset():
         entries.extend(_entries(dataset.log_of_entries, dataset.name))
     return sorted(entries, key=lambda entry: (entry.time, entry.dataset or "", entry.number))
 
 
 def _entries(log: EntryLog[Any], dataset: str) -> list[AuditEntry]:
-    return [_entry(item, dataset) for item in log.entries()]
+    return [audit_entry(item, dataset) for item in log.entries()]
 
 
-def _entry(entry: LogEntry, dataset: str | None) -> AuditEntry:
+def audit_entry(entry: LogEntry, dataset: str | None) -> AuditEntry:
+    """An entry of a log as a change."""
     details = {name: value for name, value in entry.body.items() if name != "schema"}
     return AuditEntry(entry.created_at, entry.actor, entry.operation, dataset, entry.number, entry.digest, details)

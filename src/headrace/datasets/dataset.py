@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from headrace.datasets.addresses import EMPTY, AddressSet, addresses_key, read_addresses, write_addresses
+from headrace.datasets.column_choice import asked_columns, check_commit_names, with_added
 from headrace.datasets.columns import check_columns, merge_schemas
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
@@ -18,8 +19,9 @@ from headrace.datasets.leases import Lease
 from headrace.datasets.manifests import document_key, read_document, write_document
 from headrace.datasets.reading import DatasetReader
 from headrace.datasets.selection import OnDuplicateKey, Selection
+from headrace.datasets.sidecars import ColumnReader
 from headrace.datasets.snapshot import Snapshot
-from headrace.datasets.state import Collection, CommitRecord, DatasetState, RunRecord
+from headrace.datasets.state import Collection, ColumnRecord, CommitRecord, DatasetState, RunRecord
 from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.registry import dataset_type
 from headrace.datasets.version_hash import version_hash
@@ -34,6 +36,8 @@ from headrace.storage.log import EntryLog, LogEntry
 from headrace.units import format_count, parse_timestamp
 
 if TYPE_CHECKING:
+    from headrace.datasets.adding_columns import AddColumnsReport
+    from headrace.datasets.changes import Changes
     from headrace.datasets.compacting import CompactionReport
     from headrace.datasets.lake import Lake
     from headrace.datasets.layout_writing import ContainerSizes
@@ -231,6 +235,7 @@ class Dataset:
             def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
                 if state.declared is None and newest.declared is not None:
                     _check_learned(prepared.manifest.schema, newest.declared)
+                check_commit_names(prepared.manifest.schema, newest)
                 check_columns(
                     merge_schemas(
                         [newest.schema, prepared.manifest.schema] if newest.commits else [prepared.manifest.schema]
@@ -242,6 +247,91 @@ class Dataset:
         number = 0 if entry is None else entry.number
         record = next(item for item in reversed(self.state().commits) if item.entry == number)
         return Commit(record, reader=self.reader)
+
+    def changes(self, since: str | int) -> Changes:
+        """What was committed, deleted, restored, reverted and purged after a place in the log, for incremental readers.
+
+        Args:
+            since: A commit's id (what was visible right after it is known already), `until` of an earlier call, "0" for
+                everything, or an ISO 8601 time.
+
+        Raises:
+            NotFound: There is no such commit.
+        """
+        from headrace.datasets.changes import find_changes
+
+        return find_changes(self, since)
+
+    # -- added columns --------------------------------------------------------------------------------------------
+
+    def add_columns(
+        self,
+        source: object,
+        *,
+        name: str | Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        version: str | None = None,
+        type: pa.DataType | None = None,
+        replace: bool = False,
+        chunk_rows: int = 1024,
+        progress: Progress = NO_PROGRESS,
+    ) -> AddColumnsReport:
+        """Give rows further values, from a table or a function; rows and media are not rewritten.
+
+        Only snapshots that name an added column, in `columns` or `where`, see it. Rows without a value are null. A
+        second call continues: rows that have a value keep it, unless `replace` starts the column anew.
+
+        Args:
+            source: A table (whatever `commit` takes) with `_id` or the key column beside the values; or a function
+                that takes an Arrow table of rows and returns one value a row (an array or list; for several names a
+                table or dict of them).
+            name: What the column is called; of a table with several value columns the one to take, or a list of
+                them. None takes all. A function needs it.
+            columns: What the function gets of each row, in this order; None: all columns of the rows. `_id`,
+                `_digest`, `_commit` and other added columns may be among them.
+            version: Of the function, named by the caller. With it an interrupted run leaves its finished chunks
+                behind, and the next one with the same version finds them.
+            type: Of the values; None takes the type that they come in.
+            replace: Start anew: rows that get no value now have none, and the type may change.
+            chunk_rows: Rows that the function gets at most, fewer where their media exceeds 64 MB.
+            progress: Told how far it is.
+
+        Raises:
+            InvalidInput: A name that rows have, an unknown row, a row twice, another value than it has, or a type
+                that does not fit.
+        """
+        from headrace.datasets.adding_columns import add_columns
+
+        return add_columns(
+            self,
+            source,
+            name=name,
+            columns=columns,
+            version=version,
+            data_type=type,
+            starts_anew=replace,
+            chunk_rows=chunk_rows,
+            progress=progress,
+        )
+
+    def drop_columns(self, name: str | Sequence[str]) -> None:
+        """Take added columns off; snapshots that were logged with them keep them.
+
+        Raises:
+            NotFound: There is no such added column.
+        """
+        from headrace.datasets.adding_columns import drop_columns
+
+        drop_columns(self, name)
+
+    @property
+    def added_columns(self) -> list[ColumnRecord]:
+        """The added columns as they are now, by name."""
+        return [record for _, record in sorted(self.state().columns.items())]
+
+    def column_reader(self, manifest: str) -> ColumnReader:
+        """The reader of one version of an added column, by the digest of its manifest."""
+        return self.reader.column(manifest)
 
     # -- deletion -----------------------------------------------------------------------------------------------
 
@@ -418,6 +508,7 @@ class Dataset:
         *,
         left_out: AddressSet,
         where: str | None = None,
+        columns: Sequence[str] | None = None,
         every_version: bool = False,
     ) -> Snapshot:
         """A selection of some commits, visible or not, without the rows (commit number, ordinal) of a set.
@@ -429,7 +520,7 @@ class Dataset:
             list(commits),
             deleted=left_out,
             where=where,
-            columns=None,
+            columns=columns,
             version_hash=None,
             every_version=every_version,
         )
@@ -450,6 +541,10 @@ class Dataset:
             schema = _declared_first(schema, state.declared)
         places = _places(chosen)
         redacted = self.addresses(state.redacted_rows).renumbered(places)
+        asked = asked_columns(state, schema, columns=columns, where=where)
+        if columns is not None:
+            columns = self._columns(columns, with_added(schema, state.columns.values()))
+        schema = with_added(schema, asked)
         selection = Selection(
             type_name=state.type_name,
             type_version=state.type_version,
@@ -457,9 +552,10 @@ class Dataset:
             key=state.key,
             on_duplicate_key="replace" if state.on_duplicate_key == "replace" and not every_version else "keep",
             commits=tuple(record.digest for record in chosen),
-            columns=None if columns is None else self._columns(columns, schema),
+            columns=None if columns is None else tuple(columns),
             where=self._filter(where, schema),
             deleted=deleted.renumbered(places),
+            added=tuple((item.name, self.column_reader(item.manifest).manifest.digest_of(places)) for item in asked),
         )
         return Snapshot(
             self,
@@ -468,6 +564,7 @@ class Dataset:
             version_hash=version_hash,
             redacted=redacted,
             redacted_rows=state.redacted_rows,
+            added={item.name: item.manifest for item in asked},
         )
 
     def resolve(self, selector: Selector) -> Snapshot:
@@ -527,12 +624,34 @@ class Dataset:
         def plan(state: DatasetState) -> Mapping[str, JsonValue] | None:
             if snapshot.id in state.snapshots:
                 return None
-            body = {"snapshot": snapshot.id, "manifest": manifest, "version_hash": snapshot.version_hash}
+            body: dict[str, JsonValue] = {
+                "snapshot": snapshot.id,
+                "manifest": manifest,
+                "version_hash": snapshot.version_hash,
+            }
+            if snapshot.added_columns:
+                body["columns"] = self._kept_columns(state, snapshot)
             return {**body, "deleted": selection.deleted.digest} if selection.deleted else body
 
         keys = [document_key(manifest), *([addresses_key(selection.deleted.digest)] if selection.deleted else [])]
         self.append("snapshot", plan, refers_to=lambda: keys, since=since)
         return snapshot
+
+    def _kept_columns(self, state: DatasetState, snapshot: Snapshot) -> dict[str, JsonValue]:
+        """Manifests that hold the snapshot's added columns now.
+
+        Raises:
+            Conflict: One was replaced since and nothing else keeps it, so that it may be gone.
+        """
+        kept = state.column_manifests
+        found = {name: state.column_manifest(digest) for name, digest in snapshot.added_columns.items()}
+        for name, digest in found.items():
+            if digest not in kept:
+                raise Conflict(
+                    f"the added column {name!r} of dataset {self._name!r} was replaced or dropped since this snapshot "
+                    "was chosen; choose it again"
+                )
+        return dict(found)
 
     def forget(self, snapshot_id: str) -> None:
         """Take a logged snapshot off the books: what only it needed may be collected; its rows stay.
@@ -793,6 +912,7 @@ class Dataset:
             fixed=self.addresses(state.fixed_rows[snapshot_id]).renumbered(_places(commits))
             if snapshot_id in state.fixed_rows
             else None,
+            added=dict(record.columns),
         )
 
 

@@ -25,13 +25,13 @@ from headrace.datasets.layouts import CommitLayout, LayoutDocument
 from headrace.datasets.leases import Lease
 from headrace.datasets.manifests import CommitManifest, document_key, write_document
 from headrace.datasets.narrow import narrow_table
-from headrace.datasets.reachable import layout_keys
+from headrace.datasets.reachable import container_keys, layout_keys
 from headrace.datasets.reading import CommitReader
 from headrace.datasets.row_digests import rows_root
 from headrace.datasets.row_matching import check_condition, match_rows
 from headrace.datasets.row_proof import REDACTED_DIGEST
 from headrace.datasets.statistics import StatisticsAccumulator
-from headrace.errors import Unavailable
+from headrace.errors import NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.canonical import JsonValue, canonical_json, plain_json
 from headrace.storage.parts import PartCache, PartRecord, part_key, write_part
@@ -154,6 +154,7 @@ class _Purge:
         all_rows = self._dataset.addresses(self._state.redacted_rows) | self._rows
         redacted = write_addresses(self._store, self._dataset.base, addresses=all_rows)
         self._written.add(addresses_key(redacted))
+        self._supersede_earlier_places()
         packs = [snapshot_id for snapshot_id in snapshots if snapshot_id in self._state.packs]
         for snapshot_id in packs:
             self._superseded.update(layout_keys(self._dataset, self._state.packs[snapshot_id]))
@@ -204,6 +205,20 @@ class _Purge:
             for snapshot_id in self._state.snapshots
             if chosen.intersection(self._dataset.logged_snapshot(snapshot_id).selection.commits)
         ]
+
+    def _supersede_earlier_places(self) -> None:
+        """Where these rows lay before compactions: garbage that a collection may not have come to yet."""
+        numbers = set(self._rows.groups)
+        for record in self._commits:
+            if record.layout is not None:
+                self._superseded.update(container_keys(self._dataset.reader.manifest(record)))
+        for digest in self._state.earlier_layouts:
+            try:
+                document = self._dataset.reader.layout(digest)
+            except NotFound:  # collected
+                continue
+            if numbers.intersection(document.commits):
+                self._superseded.update(layout_keys(self._dataset, digest))
 
     def _fixed_rows(self, snapshots: Sequence[str]) -> dict[str, JsonValue]:
         """The rows of snapshots with exact proportions, which could not be dealt again without all rows."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
     from headrace.datasets.state import DatasetState
 
-__all__ = ["layout_keys", "reachable_keys"]
+__all__ = ["container_keys", "layout_keys", "reachable_keys"]
 
 _PARALLEL_READS = 16
 
@@ -38,8 +38,9 @@ def reachable_keys(dataset: Dataset, state: DatasetState) -> set[str]:
     for visibility in state.visibilities:  # a revert may need any of them
         if visibility.deleted_rows is not None:
             keys.add(addresses_key(visibility.deleted_rows))
-    if state.redacted_rows is not None:
-        keys.add(addresses_key(state.redacted_rows))
+    for redaction in state.redactions:  # `changes` may begin before any purge
+        if redaction.rows is not None:
+            keys.add(addresses_key(redaction.rows))
     keys.update(document_key(run.document) for run in state.runs)
     keys.update(document_key(collection.condemned) for collection in state.collections if not collection.is_done)
     keys.update(addresses_key(digest) for digest in state.fixed_rows.values())
@@ -49,17 +50,18 @@ def reachable_keys(dataset: Dataset, state: DatasetState) -> set[str]:
     with ThreadPoolExecutor(_PARALLEL_READS, thread_name_prefix="headrace-reachable") as pool:
         for found in pool.map(lambda digest: layout_keys(dataset, digest), layouts):
             keys.update(found)
-        for found in pool.map(lambda record: _container_keys(dataset.reader.manifest(record)), manifests.values()):
+        for found in pool.map(lambda record: container_keys(dataset.reader.manifest(record)), manifests.values()):
             keys.update(found)
     return keys
 
 
 def layout_keys(dataset: Dataset, digest: str) -> list[str]:
     """Keys of a document of layouts and of the parts and shards that it names."""
-    return [document_key(digest), *_container_keys(dataset.reader.layout(digest))]
+    return [document_key(digest), *container_keys(dataset.reader.layout(digest))]
 
 
-def _container_keys(document: CommitManifest | LayoutDocument) -> list[str]:
+def container_keys(document: CommitManifest | LayoutDocument) -> list[str]:
+    """Keys of the parts and shards that a document names."""
     return [
         *(part_key(part.digest) for part in document.parts),
         *(shard_key(shard.digest) for shard in document.shards),

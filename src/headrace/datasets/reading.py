@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,21 +16,31 @@ from headrace.datasets.layouts import CommitLayout, LayoutDocument
 from headrace.datasets.manifests import CommitManifest, read_document
 from headrace.datasets.media_reading import MediaReader
 from headrace.datasets.narrow import media_view
+from headrace.datasets.sidecars import ColumnManifest, ColumnReader, Ordinals
 from headrace.datasets.state import CommitRecord
 from headrace.storage.digests import require_digest
 from headrace.storage.locations import Locations
 from headrace.storage.parts import PartCache, PartRecord, part_key
 from headrace.storage.store import ObjectStore
 
-__all__ = ["CommitReader", "DatasetReader", "Ordinals"]
+__all__ = ["CommitReader", "DatasetReader", "KeptDocuments", "Ordinals", "RowReader"]
 
 _KEPT_MANIFESTS = 1_024
 _KEPT_LAYOUTS = 16
 
 T = TypeVar("T")
 
-Ordinals = np.ndarray
-"""Row numbers within a commit, int64, [num_rows]."""
+
+class RowReader(Protocol):
+    """Rows of one commit, by ordinal."""
+
+    def columns(self, names: Sequence[str], *, ordinals: Ordinals | None = None) -> pa.Table:
+        """The named columns, media as locators; None gives all rows."""
+        ...
+
+    def narrow(self, names: Sequence[str], *, ordinals: Ordinals | None = None) -> pa.Table:
+        """The same with media as structs without a place."""
+        ...
 
 
 class DatasetReader:
@@ -43,6 +53,7 @@ class DatasetReader:
         self._cache = cache
         self._manifests: KeptDocuments[CommitManifest] = KeptDocuments(_KEPT_MANIFESTS)
         self._layouts: KeptDocuments[LayoutDocument] = KeptDocuments(_KEPT_LAYOUTS)
+        self._columns: KeptDocuments[ColumnManifest] = KeptDocuments(_KEPT_MANIFESTS)
 
     def commit(self, record: CommitRecord) -> CommitReader:
         """The reader of one commit, where its rows lie as the record knows it."""
@@ -70,6 +81,13 @@ class DatasetReader:
         data = self.store.get(key)
         require_digest(data, part.digest, name=f"{self.store.uri}/{key}")
         return pq.read_table(pa.BufferReader(data)).combine_chunks()
+
+    def column(self, digest: str) -> ColumnReader:
+        """The reader of one version of an added column, by the digest of its manifest; read and verified once."""
+        manifest = self._columns.get(
+            digest, lambda digest: ColumnManifest.from_json(read_document(self.store, self.base, digest=digest))
+        )
+        return ColumnReader(self.store, self.base, manifest=manifest, cache=self._cache)
 
     def layout(self, digest: str) -> LayoutDocument:
         """A document of layouts; read and verified once."""

@@ -62,7 +62,7 @@ class OccurrenceKeys:
         stems = [text[at : at + 32] for at in range(0, len(text), 32)]
 
         def is_same(ordinals: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-            return self._seconds[ordinals] == seconds[positions]
+            return np.equal(self._seconds[ordinals], seconds[positions])
 
         earlier = self._index.find(firsts, is_same=is_same)  # [num_rows], ordinals
         ordinals = np.arange(start, start + num_rows)  # [num_rows]

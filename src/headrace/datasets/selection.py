@@ -12,7 +12,7 @@ import pyarrow as pa
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.columns import schema_from_json, schema_to_json
 from headrace.datasets.filters import Filter
-from headrace.datasets.reading import CommitReader, Ordinals
+from headrace.datasets.reading import Ordinals, RowReader
 from headrace.datasets.splitting import assign_splits
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.digests import digest_hex
@@ -49,7 +49,7 @@ class Selection:
 
     type_name: str
     type_version: int
-    schema: pa.Schema
+    schema: pa.Schema  # added columns stand in it only if the snapshot asks for them
     key: str | None
     on_duplicate_key: OnDuplicateKey
     commits: tuple[str, ...]  # digests of logical commits, in commit order
@@ -57,9 +57,10 @@ class Selection:
     where: str | None = None
     splits: tuple[SplitStep, ...] = field(default=())
     deleted: AddressSet = field(default_factory=AddressSet)  # rows left out; groups are places in `commits`
+    added: tuple[tuple[str, str], ...] = ()  # added columns by name, with digests of their content in `commits`
 
     def to_json(self) -> JsonValue:
-        """The canonical document; `deleted` stands in it only if there is something."""
+        """The canonical document; `deleted` and `added` stand in it only if there is something."""
         document = {
             "format": 1,
             "type": self.type_name,
@@ -74,6 +75,8 @@ class Selection:
         }
         if self.deleted:
             document["deleted"] = self.deleted.digest
+        if self.added:
+            document["added"] = dict(self.added)
         return document
 
     @classmethod
@@ -103,6 +106,7 @@ class Selection:
                 for step in document["splits"]
             ),
             deleted,
+            tuple(sorted(document.get("added", {}).items())),
         )
 
     @property
@@ -123,9 +127,10 @@ class Selection:
 
     @property
     def visible_schema(self) -> pa.Schema:
-        """The chosen columns in their chosen order."""
+        """The chosen columns in their chosen order; added ones only if they were chosen by name."""
         if self.columns is None:
-            return self.schema
+            added = dict(self.added)
+            return pa.schema([field for field in self.schema if field.name not in added]) if added else self.schema
         return pa.schema([self.schema.field(name) for name in self.columns])
 
 
@@ -133,7 +138,7 @@ def select_rows(
     selection: Selection,
     *,
     num_rows: Sequence[int],
-    readers: Callable[[], Sequence[CommitReader]],
+    readers: Callable[[], Sequence[RowReader]],
     redacted: AddressSet,
 ) -> list[Ordinals | None]:
     """For each commit the ordinals of its rows that belong, ascending; None where all do.
@@ -168,7 +173,7 @@ def _complement(left_out: Ordinals | None, num_rows: int) -> Ordinals | None:
     return np.flatnonzero(is_kept)
 
 
-def _last_of_each_key(readers: Sequence[CommitReader], rows: Sequence[Ordinals | None]) -> list[Ordinals | None]:
+def _last_of_each_key(readers: Sequence[RowReader], rows: Sequence[Ordinals | None]) -> list[Ordinals | None]:
     """Among several commits the later row of a key wins."""
     columns = [
         reader.columns(["_key"], ordinals=kept).column("_key") for reader, kept in zip(readers, rows, strict=True)
@@ -193,7 +198,7 @@ def _last_of_each_key(readers: Sequence[CommitReader], rows: Sequence[Ordinals |
     return found
 
 
-def _filtered(condition: Filter, reader: CommitReader, kept: Ordinals | None, schema: pa.Schema) -> Ordinals | None:
+def _filtered(condition: Filter, reader: RowReader, kept: Ordinals | None, schema: pa.Schema) -> Ordinals | None:
     table = reader.narrow([*condition.columns, "_digest"], ordinals=kept)
     for name in condition.columns:
         if name not in table.column_names:
@@ -207,7 +212,7 @@ def _filtered(condition: Filter, reader: CommitReader, kept: Ordinals | None, sc
 
 def _split(
     step: SplitStep,
-    readers: Sequence[CommitReader],
+    readers: Sequence[RowReader],
     rows: Sequence[Ordinals | None],
     *,
     level: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.commit import Commit
-from headrace.datasets.reading import CommitReader, Ordinals
+from headrace.datasets.reading import CommitReader, Ordinals, RowReader
 from headrace.datasets.selection import Selection, SplitStep, select_rows
+from headrace.datasets.sidecars import ColumnReader, ReaderWithColumns
 from headrace.datasets.state import CommitRecord
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.errors import Conflict, InvalidInput, NotFound
@@ -62,6 +63,7 @@ class Snapshot:
         redacted_rows: str | None = None,
         fixed: AddressSet | None = None,
         pack: str | None = None,
+        added: Mapping[str, str] | None = None,
     ) -> None:
         """Groups of both sets are places among the commits.
 
@@ -74,6 +76,7 @@ class Snapshot:
             redacted: Rows whose content was purged since.
             redacted_rows: Digest of the dataset's set of all such rows.
             pack: Digest of the layout that was packed for it.
+            added: Digests of the manifests of its added columns, by name.
             fixed: The rows that belong, where they cannot be found again without the purged ones.
         """
         self._dataset = dataset
@@ -83,6 +86,7 @@ class Snapshot:
         self._redacted_rows = redacted_rows
         self._fixed = fixed
         self._pack = pack
+        self._added = dict(added or {})
         self._is_whole = selection.selects_all_rows and not self._redacted
         self._version_hash = version_hash
         self._known_rows = num_rows
@@ -358,6 +362,15 @@ class Snapshot:
         """Read from the layout that was packed for this snapshot from now on."""
         self._pack = layout
 
+    @property
+    def added_columns(self) -> dict[str, str]:
+        """Digests of the manifests of the added columns that the snapshot reads, by name."""
+        return dict(self._added)
+
+    def bounded_runs(self, rows: np.ndarray, columns: Sequence[str]) -> list[np.ndarray]:
+        """The rows, [num_rows] by number, in runs whose media together stay below 64 MB, or are one row."""
+        return self._bounded(rows, columns)
+
     def chosen_rows(self) -> list[tuple[CommitRecord, Ordinals | None]]:
         """Each chosen commit with the ordinals of its rows that belong, ascending; None where all do."""
         return list(zip(self._records, self._addresses()[0], strict=True))
@@ -447,14 +460,26 @@ class Snapshot:
             version_hash=None,
             redacted=self._redacted,
             redacted_rows=self._redacted_rows,
+            added=self._added,
         )
 
     def _label_column(self) -> str | None:
         column = self._dataset.dataset_type.label_column
         return column if column is not None and column in self.schema.names else None
 
-    def _readers(self) -> list[CommitReader]:
-        return [self._dataset.reader.commit(record) for record in self._records]
+    def _readers(self) -> list[RowReader]:
+        readers = [self._dataset.reader.commit(record) for record in self._records]
+        if not self._added:
+            return list(readers)
+        added = self._added_readers(list(self._added))
+        return [
+            ReaderWithColumns(reader, number=int(record.commit_id), added=added)
+            for record, reader in zip(self._records, readers, strict=True)
+        ]
+
+    def _added_readers(self, names: Iterable[str]) -> dict[str, ColumnReader]:
+        """Those of the added columns among the names."""
+        return {name: self._dataset.column_reader(self._added[name]) for name in names if name in self._added}
 
     def _addresses(self) -> tuple[list[Ordinals | None], np.ndarray]:
         """Ordinals of each commit, and where its rows start among the snapshot's, [num_commits + 1]."""
@@ -554,13 +579,14 @@ class Snapshot:
             state = self._dataset.state()
             records = [state.commits[int(record.commit_id) - 1] for record in self._records]
             pack = state.packs.get(self.id)
-            if records == self._records and pack == self._pack:
+            added = {name: state.column_manifest(digest) for name, digest in self._added.items()}
+            if records == self._records and pack == self._pack and added == self._added:
                 raise
             if state.redacted_rows != self._redacted_rows:
                 raise Conflict(
                     f"rows of dataset {self._dataset.name!r} were purged since this snapshot was opened; open it again"
                 ) from None
-            self._records, self._pack = records, pack
+            self._records, self._pack, self._added = records, pack, added
         return read()
 
     def _reader(self, record: CommitRecord) -> CommitReader:
@@ -573,7 +599,8 @@ class Snapshot:
         commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
         used = np.unique(commit_idx)
         schema = self._selection.schema
-        stored = [name for name in names if name not in SYSTEM_COLUMNS]
+        stored = [name for name in names if name not in SYSTEM_COLUMNS and name not in self._added]
+        added = self._added_readers(names)
         physical = [*stored, "_digest", *(["_key"] if "_id" in names else [])]
         runs: list[tuple[CommitRecord, CommitReader, pa.Table]] = []
         positions: list[np.ndarray] = []
@@ -581,10 +608,12 @@ class Snapshot:
             mine = np.flatnonzero(commit_idx == idx)
             ordinals = rows[mine] - starts[idx]
             chosen = kept[idx]
-            if chosen is not None and self._pack is None:
-                ordinals = chosen[ordinals]
+            addresses = ordinals if chosen is None else chosen[ordinals]
             reader = self._reader(self._records[idx])
-            table = (reader.narrow if narrow else reader.columns)(physical, ordinals=ordinals)
+            places = addresses if self._pack is None else ordinals
+            table = (reader.narrow if narrow else reader.columns)(physical, ordinals=places)
+            for name, column in added.items():
+                table = table.append_column(name, column.values(int(self._records[idx].commit_id), addresses))
             runs.append((self._records[idx], reader, table))
             positions.append(mine)
         merged = np.concatenate(positions) if positions else np.zeros(0, dtype=np.int64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from headrace.datasets.columns import merge_schemas, schema_from_json
+from headrace.datasets.columns import merge_schemas, schema_from_json, type_from_json
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.errors import Unavailable
 from headrace.schema.tags import Tag
@@ -17,11 +17,13 @@ from headrace.storage.log import LogEntry
 
 __all__ = [
     "Collection",
+    "ColumnRecord",
     "CommitRecord",
     "DatasetRecord",
     "DatasetState",
     "LakeState",
     "OnDuplicateKey",
+    "Redaction",
     "RunRecord",
     "SnapshotRecord",
     "Visibility",
@@ -123,6 +125,29 @@ class SnapshotRecord:
     deleted: str | None  # digest of the set of rows that it leaves out
     created_at: str
     actor: str
+    columns: tuple[tuple[str, str], ...] = ()  # added columns that it reads, with digests of their manifests
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRecord(HtmlTable):
+    """An added column as it is now."""
+
+    name: str
+    data_type: pa.DataType
+    manifest: str  # digest of the document that says where its values lie
+    num_values: int  # rows that have one
+    created_at: str
+    actor: str
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """A plain document."""
+        return {
+            "name": self.name,
+            "type": str(self.data_type),
+            "num_values": self.num_values,
+            "created_at": self.created_at,
+            "actor": self.actor,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +169,14 @@ class Visibility:
     time: int = 0  # microseconds since 1970
     hidden_commits: frozenset[str] = frozenset()  # ids
     deleted_rows: str | None = None  # digest of a set of addresses (commit number, ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """The rows whose content was gone after a purge."""
+
+    entry: int  # number of the purge's log entry
+    rows: str | None  # digest of a set of addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +215,17 @@ class DatasetState:
     runs: list[RunRecord] = field(default_factory=list)
     visibilities: list[Visibility] = field(default_factory=lambda: [Visibility()])  # oldest first
     redacted_rows: str | None = None  # digest of the set of addresses whose content was purged
+    redactions: list[Redaction] = field(default_factory=list)  # what that set was after each purge
     hold: str | None = None  # why nothing may be purged or collected
     is_closed: bool = False  # the dataset was purged; nothing can be added
     collections: list[Collection] = field(default_factory=list)  # oldest first
     fixed_rows: dict[str, str] = field(default_factory=dict)  # snapshot ids to digests of sets of addresses
+    earlier_layouts: list[str] = field(default_factory=list)  # digests of layouts that later ones replaced
     packs: dict[str, str] = field(default_factory=dict)  # snapshot ids to digests of layouts
     purged_keys: list[str] = field(default_factory=list)  # digests of documents with keys that purges superseded
+    columns: dict[str, ColumnRecord] = field(default_factory=dict)  # added ones, by name
+    former_columns: list[str] = field(default_factory=list)  # manifests of columns that later ones replaced
+    moved_columns: dict[str, str] = field(default_factory=dict)  # manifests to those that hold the same values now
     _schema: pa.Schema | None = None
 
     @property
@@ -209,7 +247,23 @@ class DatasetState:
             visibilities=list(self.visibilities),
             collections=list(self.collections),
             purged_keys=list(self.purged_keys),
+            columns=dict(self.columns),
+            former_columns=list(self.former_columns),
+            moved_columns=dict(self.moved_columns),
+            redactions=list(self.redactions),
         )
+
+    def column_manifest(self, digest: str) -> str:
+        """The manifest that holds the values of this one now; compaction and purge move them."""
+        while digest in self.moved_columns:
+            digest = self.moved_columns[digest]
+        return digest
+
+    @property
+    def column_manifests(self) -> set[str]:
+        """Manifests of the added columns and of those that logged snapshots read."""
+        read = {manifest for record in self.snapshots.values() for _, manifest in record.columns}
+        return {record.manifest for record in self.columns.values()} | read
 
     @property
     def visibility(self) -> Visibility:
@@ -242,6 +296,7 @@ class DatasetState:
                     body.get("deleted"),
                     entry.created_at,
                     entry.actor,
+                    tuple(sorted(body.get("columns", {}).items())),
                 )
                 self.snapshots[record.snapshot_id] = record
                 if record.version_hash is not None:
@@ -255,11 +310,17 @@ class DatasetState:
             case "revert":
                 self._revert(entry, int(body["to"]))
             case "purge":
-                self._purge(body)
+                self._purge(entry, body)
             case "pack":
                 self.packs = {**self.packs, body["snapshot"]: body["layout"]}
             case "compact":
                 self._lay_out(body["layout"], body["commits"])
+            case "add-columns":
+                self._add_columns(entry, body["columns"])
+            case "drop-columns":
+                self._drop_columns(body["columns"])
+            case "compact-columns":
+                self._move_columns(body["columns"])
             case "hold":
                 self.hold = body["reason"]
             case "release":
@@ -311,7 +372,7 @@ class DatasetState:
         later = {record.commit_id for record in self.commits[number:]}
         self.visibilities.append(replace(then, time=entry.time, hidden_commits=then.hidden_commits | later))
 
-    def _purge(self, body: JsonValue) -> None:
+    def _purge(self, entry: LogEntry, body: JsonValue) -> None:
         layouts = body["layouts"]
         for number, change in body["commits"].items():
             record = self.commits[int(number) - 1]
@@ -319,20 +380,57 @@ class DatasetState:
                 record, manifest=change["manifest"], statistics=change["statistics"], redacted_root=change["rows"]
             )
         if layouts:
+            self.earlier_layouts = [*self.earlier_layouts, *layouts]
             self.commits = [
                 replace(record, layout=layouts.get(record.layout, record.layout)) if record.layout else record
                 for record in self.commits
             ]
         self.redacted_rows = body["redacted"]
+        self.redactions.append(Redaction(entry.number, body["redacted"]))
         self.fixed_rows = {**self.fixed_rows, **body["fixed"]}
         self.purged_keys.append(body["keys"])
         self._drop_packs(body["packs"])
+        self._move_columns(body.get("columns", {}))
+
+    def _add_columns(self, entry: LogEntry, columns: JsonValue) -> None:
+        self._drop_columns([item["name"] for item in columns if item["name"] in self.columns])
+        for item in columns:
+            self.moved_columns.pop(item["manifest"], None)  # the same values again, in the same parts
+            self.columns[item["name"]] = ColumnRecord(
+                item["name"],
+                type_from_json(item["type"]),
+                item["manifest"],
+                item["num_values"],
+                entry.created_at,
+                entry.actor,
+            )
+
+    def _drop_columns(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.former_columns.append(self.columns.pop(name).manifest)
+
+    def _move_columns(self, moved: JsonValue) -> None:
+        """Let whoever read a manifest read another with the same values, less purged ones."""
+        self.former_columns.extend(moved)
+        for old, change in moved.items():
+            self.moved_columns.pop(change["manifest"], None)
+            self.moved_columns[old] = change["manifest"]
+        for name, record in self.columns.items():
+            if record.manifest in moved:
+                change = moved[record.manifest]
+                self.columns[name] = replace(record, manifest=change["manifest"], num_values=change["num_values"])
+        for name, snapshot in self.snapshots.items():
+            if any(manifest in moved for _, manifest in snapshot.columns):
+                columns = tuple((column, self.column_manifest(manifest)) for column, manifest in snapshot.columns)
+                self.snapshots[name] = replace(snapshot, columns=columns)
 
     def _drop_packs(self, snapshots: Iterable[str]) -> None:
         gone = set(snapshots)
         self.packs = {name: layout for name, layout in self.packs.items() if name not in gone}
 
     def _lay_out(self, layout: str, ranges: JsonValue) -> None:
+        used = {record.layout for first, last in ranges for record in self.commits[first - 1 : last]}
+        self.earlier_layouts = [*self.earlier_layouts, *sorted(item for item in used if item is not None)]
         for first, last in ranges:
             for idx in range(first - 1, last):
                 self.commits[idx] = replace(self.commits[idx], layout=layout)

@@ -101,7 +101,8 @@ def _verify_dataset(report: VerifyReport, dataset: Dataset, progress: Progress) 
     for snapshot in state.snapshots.values():
         _guard(report, name, lambda snapshot=snapshot: _document(report, dataset, snapshot.manifest))  # type: ignore[misc]
     sets = {item.deleted_rows for item in state.visibilities} | {item.deleted for item in state.snapshots.values()}
-    for digest in sorted(digest for digest in sets | {state.redacted_rows} if digest is not None):
+    sets |= {item.rows for item in state.redactions}
+    for digest in sorted(digest for digest in sets if digest is not None):
         _guard(report, name, lambda digest=digest: _addresses(report, dataset, digest))  # type: ignore[misc]
     for digest in state.packs.values():
         _guard(report, name, lambda digest=digest: _pack(report, dataset, digest, seen))  # type: ignore[misc]

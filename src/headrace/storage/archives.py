@@ -16,7 +16,7 @@ from headrace.storage.member_names import looks_like_archive
 from headrace.storage.tar_reading import TarReader
 from headrace.storage.zip_reading import ZipReader
 
-__all__ = ["ARCHIVE_SUFFIXES", "ArchiveKind", "archive_kind", "read_archive"]
+__all__ = ["ARCHIVE_SUFFIXES", "ArchiveKind", "archive_kind", "read_archive", "refuse_nested"]
 
 ArchiveKind = Literal["zip", "tar", "tar.gz", "tar.zst"]
 
@@ -84,7 +84,7 @@ def _read_plain_tar(container: Container, *, limits: ArchiveLimits, allow_nested
             if is_remote and entry.size <= _EAGER_BYTES:
                 data = reader.read_content(entry)
             if not allow_nested:
-                _refuse_nested(
+                refuse_nested(
                     data if data is not None else container.read_at(entry.offset, 512), entry.path, container
                 )
             fetch = partial(container.read_at, entry.offset, entry.size) if is_remote and data is None else None
@@ -110,14 +110,15 @@ def _read_compressed_tar(
         for entry in reader.entries():
             data = reader.read_content(entry)
             if not allow_nested:
-                _refuse_nested(data[:512], entry.path, container)
+                refuse_nested(data[:512], entry.path, container)
             yield ArchiveMember(entry.path, entry.size, data=data)
         # The rest is read too, so that damage behind the end mark and the stream's own checksum are noticed.
         while expanding.read(1 << 20):
             pass
 
 
-def _refuse_nested(head: bytes, path: str, container: Container) -> None:
+def refuse_nested(head: bytes, path: str, container: Container) -> None:
+    """Raise `InvalidInput` where a member's first bytes are those of an archive."""
     if looks_like_archive(head):
         raise InvalidInput(
             f"member {path!r} is an archive itself; expected files only, so unpack it first", file=container.name

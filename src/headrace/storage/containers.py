@@ -157,6 +157,16 @@ class StoredContainer:
         self._version = version
 
     @property
+    def store(self) -> ObjectStore:
+        """The store that has the object."""
+        return self._store
+
+    @property
+    def key(self) -> str:
+        """Its key there."""
+        return self._key
+
+    @property
     def name(self) -> str:
         return self._name
 

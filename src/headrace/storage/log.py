@@ -19,7 +19,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound, Unavailable
 from headrace.storage.canonical import JsonValue, read_json
-from headrace.storage.checkpoints import Checkpoint, Checkpoints
+from headrace.storage.checkpoints import Checkpoint, Checkpoints, StateForm
 from headrace.storage.digests import digest_hex
 from headrace.storage.sealed import read_sealed, seal
 from headrace.storage.store import ObjectStore
@@ -32,6 +32,9 @@ _logger = logging.getLogger(__name__)
 
 _MAX_ATTEMPTS = 1_000
 _MAX_ENTRY_BYTES = 16 * 1024 * 1024
+_REPLAY_WINDOW = 64
+_PARALLEL_READS = 16
+_PROBED_ENTRIES = 16
 
 
 def now_microseconds() -> int:
@@ -75,7 +78,7 @@ class EntryLog(Generic[S]):
     """One log below `base` ("" or "datasets/<uid>/") and the state that it adds up to.
 
     Safe to use from several threads. Opening reads the newest checkpoint and the entries after it, or
-    all entries when it is damaged; nothing is read before the first call.
+    all entries when there is none or it is damaged; nothing is read before the first call.
     """
 
     def __init__(
@@ -87,8 +90,12 @@ class EntryLog(Generic[S]):
         actor: str,
         clock: Callable[[], int] = now_microseconds,
         pause: Callable[[float], None] = time.sleep,
+        form: StateForm[S] | None = None,
     ) -> None:
-        """`pause` waits so many seconds after a lost race; a simulation passes its own time in."""
+        """`pause` waits so many seconds after a lost race; a simulation passes its own time in.
+
+        `form` is how the state looks in a checkpoint; without it there are none.
+        """
         self._store = store
         self._base = base
         self._initial = state.copy()
@@ -97,7 +104,7 @@ class EntryLog(Generic[S]):
         self._actor = actor
         self._clock = clock
         self._pause = pause
-        self._checkpoints = Checkpoints(store, base)
+        self.checkpoints: Checkpoints[S] = Checkpoints(store, base, form)
         self._lock = threading.RLock()
         self._number = 0
         self._digest: str | None = None
@@ -120,15 +127,7 @@ class EntryLog(Generic[S]):
         """The state after the newest entry of the store; what is returned never changes."""
         with self._lock:
             if not self._is_open:
-                try:
-                    self._read_checkpoint()
-                except (DataCorrupted, NotFound) as error:
-                    # A checkpoint only saves time: the log itself is what counts.
-                    _logger.warning("checkpoint ignored log=%s/%slog error=%s", self._store.uri, self._base, error)
-                    self._state = self._initial.copy()
-                    self._number, self._digest, self._time = 0, None, 0
-                self._read_tail()
-                self._check_end()
+                self._open()
                 self._is_open = True
             else:
                 self._read_tail()
@@ -165,7 +164,7 @@ class EntryLog(Generic[S]):
                 if created:
                     entry = self._parse(data, number, is_verified=True)
                     self._apply(entry)
-                    self._checkpoints.write_if_due(number, entry.digest, self._read_bytes)
+                    self.checkpoints.write_if_due(number, entry.digest, time=entry.time, state=self._state)
                     return entry
                 self._pause(random.random() * min(0.002 * 2 ** min(attempt, 8), 0.5))  # noqa: S311 - jitter, no secret
         raise Unavailable(
@@ -205,34 +204,104 @@ class EntryLog(Generic[S]):
         return f"{self._base}log/{number:010d}.json"
 
     def check_checkpoint(self) -> None:
-        """Read the newest checkpoint as opening does; for `verify`, because opening goes on without it.
+        """Compare the checkpoints with the log; for `verify`, because opening goes on without them.
 
         Raises:
-            DataCorrupted: It, or a segment of it, is not what was written.
+            DataCorrupted: One of their objects is not what was written, or the newest not what the log adds up to.
         """
-        checkpoint = self._checkpoints.newest()
-        if checkpoint is not None:
-            previous: str | None = None
-            for number, data in enumerate(self._checkpoints.entries(checkpoint), 1):
-                entry = self._parse(data, number)
-                self._check_chain(entry, previous)
-                previous = entry.digest
-            self._require_end(checkpoint, previous)
+        self.checkpoints.check(self._replay)
 
-    def _read_checkpoint(self) -> None:
-        checkpoint = self._checkpoints.newest()
-        if checkpoint is not None:
-            for number, data in enumerate(self._checkpoints.entries(checkpoint), 1):
-                if number > self._number:  # an earlier call may have been interrupted half way
-                    self._apply(self._parse(data, number, is_verified=True))
-            self._require_end(checkpoint, self._digest)
+    def _open(self) -> None:
+        for checkpoint in self.checkpoints.newest(rebuild=lambda number: self._replay(number)[0]):
+            try:
+                is_done = self._continue_from(checkpoint) if checkpoint.state else self._continue_entries(checkpoint)
+            except NotFound as error:
+                _logger.warning("checkpoint ignored log=%s/%slog error=%s", self._store.uri, self._base, error)
+                continue
+            if is_done:
+                return
+        # A checkpoint only saves time: the log itself is what counts.
+        self._restart()
+        self._read_tail()
+        self._check_end()
 
-    def _require_end(self, checkpoint: Checkpoint, digest: str | None) -> None:
-        if digest != checkpoint.digest:
+    def _restart(self) -> None:
+        self._state = self._initial.copy()
+        self._published = None
+        self._number, self._digest, self._time = 0, None, 0
+
+    def _continue_from(self, checkpoint: Checkpoint[S]) -> bool:
+        """Take the state of a checkpoint and the entries after it; False if it does not belong to this log."""
+        stored, is_end = self._read_from(checkpoint.number)
+        if not stored:
             raise DataCorrupted(
-                f"{self._store.uri}/{checkpoint.key} does not belong to this log: entry {checkpoint.number} has "
-                f"another digest. Delete the folder '{self._base}checkpoints'; it is rebuilt from the log"
+                f"{self._store.uri}/{self.key(checkpoint.number)} is missing, but {checkpoint.key} was written after "
+                "it; restore it from a copy of the lake"
             )
+        if digest_hex(stored[0]) != checkpoint.digest or checkpoint.state is None:
+            _logger.warning("checkpoint of another log ignored key=%s/%s", self._store.uri, checkpoint.key)
+            return False
+        self._restart()
+        self._state = checkpoint.state
+        self._number, self._digest, self._time = checkpoint.number, checkpoint.digest, checkpoint.time
+        self.checkpoints.continue_from(checkpoint)
+        for number, data in enumerate(stored[1:], checkpoint.number + 1):
+            self._apply(self._parse(data, number))
+        if not is_end:
+            self._check_end()
+        return True
+
+    def _read_from(self, first: int) -> tuple[list[bytes], bool]:
+        """The stored entries from a number on, up to the first that is missing, and whether none comes after it."""
+        if self._store.is_local:
+            stored: list[bytes] = []
+            while (data := self._try_read(first + len(stored))) is not None:
+                stored.append(data)
+            # Listing a folder of many entries takes longer than all the rest; `append` and `verify` do it.
+            missing = first + len(stored)
+            later = range(missing + 1, missing + 1 + _PROBED_ENTRIES)
+            return stored, all(self._store.stat(self.key(number)) is None for number in later)
+        keys = [stat.key for stat in self._store.list(f"{self._base}log/", start_after=self.key(first - 1))]
+        wanted = [key for number, key in enumerate(keys, first) if key == self.key(number)]
+        if not wanted:
+            return [], not keys
+        with ThreadPoolExecutor(min(len(wanted), _PARALLEL_READS)) as pool:
+            return list(pool.map(self._store.get, wanted)), len(wanted) == len(keys)
+
+    def _continue_entries(self, checkpoint: Checkpoint[S]) -> bool:
+        """Take the entries that a checkpoint of format 1 repeats, and those after it."""
+        try:
+            self._restart()
+            for number, data in enumerate(self.checkpoints.entries(checkpoint), 1):
+                self._apply(self._parse(data, number, is_verified=True))
+            if self._digest != checkpoint.digest:
+                raise DataCorrupted(f"{self._store.uri}/{checkpoint.key} does not belong to this log")
+        except DataCorrupted as error:
+            _logger.warning("checkpoint ignored log=%s/%slog error=%s", self._store.uri, self._base, error)
+            return False
+        self._read_tail()
+        self._check_end()
+        return True
+
+    def _replay(self, upto: int) -> tuple[S, str | None]:
+        """State and digest after an entry, from the log itself."""
+        state = self._initial.copy()
+        previous: str | None = None
+        with ThreadPoolExecutor(_PARALLEL_READS) as pool:
+            for first in range(1, upto + 1, _REPLAY_WINDOW):
+                numbers = range(first, min(first + _REPLAY_WINDOW, upto + 1))
+                read = map if self._store.is_local else pool.map
+                for number, data in zip(numbers, read(self._try_read, numbers), strict=True):
+                    if data is None:
+                        raise DataCorrupted(
+                            f"{self._store.uri}/{self.key(number)} is missing, but a checkpoint was written after it; "
+                            "restore it from a copy of the lake"
+                        )
+                    entry = self._parse(data, number)
+                    self._check_chain(entry, previous)
+                    self._take_in(state, entry)
+                    previous = entry.digest
+        return state, previous
 
     def _read_bytes(self, number: int) -> bytes:
         return self._store.get(self.key(number))
@@ -346,8 +415,14 @@ class EntryLog(Generic[S]):
     def _apply(self, entry: LogEntry) -> None:
         self._check_chain(entry, self._digest)
         self._published = None
+        self._take_in(self._state, entry)
+        self._number = entry.number
+        self._digest = entry.digest
+        self._time = entry.time
+
+    def _take_in(self, state: S, entry: LogEntry) -> None:
         try:
-            self._state.apply(entry)
+            state.apply(entry)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, HeadraceError):
                 raise
@@ -355,6 +430,3 @@ class EntryLog(Generic[S]):
                 f"{self._store.uri}/{self.key(entry.number)} holds no {entry.operation!r} as this version writes it "
                 f"({error!r}); restore it from a copy of the lake"
             ) from error
-        self._number = entry.number
-        self._digest = entry.digest
-        self._time = entry.time

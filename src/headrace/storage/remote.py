@@ -27,7 +27,7 @@ from headrace.storage.store import ObjectStat, Range
 from headrace.storage.uris import StoreUri
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import Bytes, ObjectMeta
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
 
     Client = S3Store | GCSStore | AzureStore | HTTPStore
@@ -39,6 +39,7 @@ _FETCH_BYTES: Final = 8 * 1024 * 1024  # larger requests would leave the other c
 _NUM_FETCHERS: Final = 16
 _SINGLE_PUT_BYTES: Final = 16 * 1024 * 1024  # above it in parts, each with its own time limit
 _PART_BYTES: Final = 8 * 1024 * 1024
+_STREAM_BYTES: Final = 1024 * 1024  # small enough to hash while the next piece comes
 _CONNECT_SECONDS: Final = 5.0
 # User metadata that tells our own write from another's equal bytes; Azure takes no hyphen in its name.
 _CLAIM_ATTRIBUTE: Final = "headraceclaim"
@@ -115,6 +116,23 @@ class RemoteStore:
     def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
         for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
             target[:] = data
+
+    def stream(self, key: str, *, start: int = 0) -> tuple[ObjectStat, Iterator[bytes]]:
+        """What the object is, and its bytes from `start` in pieces; one request."""
+        path = self._path(key)
+        with self._requesting("read", key):
+            found = obstore.get(self._client, path, options={"range": {"offset": start}} if start else None)
+            pieces = iter(found.stream(min_chunk_size=_STREAM_BYTES))
+        self._has_seen_bucket = True
+        return self._object_stat(found.meta), self._pieces(pieces, key)
+
+    def _pieces(self, pieces: Iterator[Bytes], key: str) -> Iterator[bytes]:
+        while True:
+            with self._requesting("read", key):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece.to_bytes()
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         check_new_key(key)

@@ -303,3 +303,16 @@ def test_labels_that_all_occur_once_are_still_labels() -> None:
     document = accumulator.finish()
     assert document["labels"] == [["a", 1], ["b", 1]]
     assert document["columns"]["label"]["top"] == []
+
+
+def test_columns_that_come_later_count_as_null_before() -> None:
+    first, second = pa.table({"b": [1, 2]}), pa.table({"a": ["x"], "b": [3]})
+    late = StatisticsAccumulator(first.schema)
+    late.add(first)
+    late.extend(second.schema)
+    late.add(second)
+    early = StatisticsAccumulator(second.schema)
+    early.add(first)
+    early.add(second)
+    assert late.finish() == early.finish()
+    assert list(late.finish()["columns"]) == ["a", "b"]

@@ -15,6 +15,9 @@ dataset = LazyGroup(
         "list": LazyCommand("headrace.cli.commands.dataset_list:list_datasets", "List the datasets of a lake."),
         "show": LazyCommand("headrace.cli.commands.dataset_show:show", "Show a dataset's columns and statistics."),
         "log": LazyCommand("headrace.cli.commands.dataset_log:log", "List a dataset's commits, oldest first."),
+        "changes": LazyCommand(
+            "headrace.cli.commands.dataset_changes:changes", "Tell what came and went since a commit."
+        ),
         "delete": LazyCommand("headrace.cli.commands.dataset_delete:delete", "Take a dataset off the list.", _REMOVING),
         "restore": LazyCommand(
             "headrace.cli.commands.dataset_restore:restore", "Bring a deleted dataset back, as it was.", _REMOVING

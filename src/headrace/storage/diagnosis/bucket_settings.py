@@ -54,7 +54,7 @@ class BucketSettings:
         answer = self._get("versioning", right="s3:GetBucketVersioning")
         if isinstance(answer, Finding):
             return answer
-        # "VersioningConfiguration"; moto has a name of its own, and a service that ignores the question sends a listing.
+        # "VersioningConfiguration"; moto names it otherwise, and a service that ignores the question sends a listing.
         if answer.status != 200 or re.search(rb"<(\w+:)?\w*Versioning", answer.body) is None:
             return Finding("unknown", "the service does not tell", measured={"http_status": answer.status})
         state = _text(answer, "Status") or "Off"
