@@ -21,7 +21,7 @@ DEV_STAMP   := $(VENV)/.dev-$(call checksum,$(DEV_LOCKS))
 BENCH_STAMP := $(BENCH)/.bench-$(call checksum,$(BENCH_LOCKS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 check bench docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
+.PHONY: help demo test test-s3 check bench crash docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
 
 help:
 	@echo "make demo     the main job end to end, no network but for the first installation"
@@ -29,6 +29,7 @@ help:
 	@echo "make test-s3  suites of stores and lakes on a real S3 service, Ceph's gateway (Debian 12, tools/radosgw)"
 	@echo "make check    format, lint, strict types, import contracts, documentation, tests"
 	@echo "make bench    measurements against the peers (own environment: $(BENCH))"
+	@echo "make crash    kills, power cuts, races, bad stores and bit rot; exit code 1 if a lake loses anything (15 minutes)"
 	@echo "make docs     the documentation as pages: docs/_build/html"
 	@echo "make lock     pin what pyproject.toml and requirements/*.in ask for"
 	@echo "make setup    .venv for development; make fmt: format; make clean: remove what make made"
@@ -100,6 +101,11 @@ docs: reference
 bench: $(BENCH_STAMP)
 	@$(BENCH)/bin/python -m benchmarks.run $(ONLY)
 
+# `make crash SEED=7` does the same again, `make crash ONLY=kill_matrix` runs one.
+crash: $(DEV_STAMP)
+	@command -v strace >/dev/null || echo "strace is not installed, so power cuts are left out: apt-get install strace" >&2
+	@$(BIN)/python -m proofs.run --full --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ONLY)
+
 # Options that would write the address of a registry or of a local folder into a lock are off.
 # `make lock` keeps the pins that still fit; `make lock UPGRADE=--upgrade` takes the newest.
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --no-emit-index-url \
@@ -117,4 +123,4 @@ lock: $(DEV_STAMP)
 
 clean:
 	@rm -rf $(VENV) $(BENCH) build dist docs/_build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	@find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find src tests tools benchmarks proofs -name __pycache__ -type d -prune -exec rm -rf {} +

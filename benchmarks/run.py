@@ -17,7 +17,17 @@ from pathlib import Path
 
 from benchmarks.measurement import BENCH_ROOT, Outcome
 
-BENCHMARKS = ("ingest_photos", "ingest_table", "take_random", "verify_overhead", "intent_demo", "snapshot_100")
+BENCHMARKS = (
+    "ingest_photos",
+    "ingest_table",
+    "take_random",
+    "verify_overhead",
+    "intent_demo",
+    "snapshot_100",
+    "delete_rows",
+    "purge_rows",
+    "compact_commits",
+)
 FOLDER = Path(__file__).resolve().parent
 
 

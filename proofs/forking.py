@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from proofs.outcomes import CaseResult
 
-__all__ = ["ChildEnd", "Tell", "in_child", "preload", "run_cases"]
+__all__ = ["ChildEnd", "Tell", "in_child", "in_children", "preload", "run_cases"]
 
 Tell = Callable[[str], None]
 """Sends one line to the parent; it has arrived in the pipe when the call returns, even if the sender is killed next."""
@@ -43,22 +43,57 @@ class ChildEnd:
 
 def in_child(work: Callable[[Tell], None], *, timeout_seconds: float = _CHILD_SECONDS) -> ChildEnd:
     """Run `work` in a forked child and wait for its end."""
-    reader, writer = os.pipe()
-    pid = _fork(lambda: _tell_errors(work, writer), keep=writer, close=reader)
-    os.close(writer)
-    try:
-        data, is_late = _read_to_end(reader, deadline=time.monotonic() + timeout_seconds)
-    finally:
+    return in_children([work], timeout_seconds=timeout_seconds)[0]
+
+
+def in_children(
+    works: Sequence[Callable[[Tell], None]],
+    *,
+    first: int = 0,
+    then: Callable[[], object] = lambda: None,
+    timeout_seconds: float = _CHILD_SECONDS,
+) -> list[ChildEnd]:
+    """Run each in a child of its own, all at once; `then` is called when the first few have ended."""
+    pids: list[int] = []
+    pipes: list[int] = []
+    with selectors.DefaultSelector() as selector:
+        for work in works:
+            reader, writer = os.pipe()
+            pids.append(_fork(lambda work=work, writer=writer: _tell_errors(work, writer), keep=writer, close=reader))  # type: ignore[misc]
+            os.close(writer)
+            pipes.append(reader)
+            selector.register(reader, selectors.EVENT_READ, bytearray())
+        told = {reader: selector.get_key(reader).data for reader in pipes}
+        awaited = set(pipes[:first])
+        deadline = time.monotonic() + timeout_seconds
+        while selector.get_map() and (ready := selector.select(max(0.0, deadline - time.monotonic()))):
+            for key, _ in ready:
+                chunk = os.read(key.fd, 1 << 16)
+                key.data.extend(chunk)
+                if not chunk:
+                    selector.unregister(key.fd)
+                    if key.fd in awaited:
+                        awaited.discard(key.fd)
+                        if not awaited:
+                            then()
+        late = {key.fd for key in selector.get_map().values()}
+    for pid, reader in zip(pids, pipes, strict=True):
+        if reader in late:
+            os.kill(pid, signal.SIGKILL)
         os.close(reader)
-    if is_late:
-        os.kill(pid, signal.SIGKILL)
-    status = os.waitpid(pid, 0)[1]
+    return [
+        _end(bytes(told[reader]), os.waitpid(pid, 0)[1], timeout_seconds if reader in late else None)
+        for pid, reader in zip(pids, pipes, strict=True)
+    ]
+
+
+def _end(data: bytes, status: int, hung_seconds: float | None) -> ChildEnd:
     lines = data.decode("utf-8", "replace").split("\n")[:-1]
     failures = [line.removeprefix("!").replace("\\n", "\n") for line in lines if line.startswith("!")]
     failure = failures[0] if failures else ""
     killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    if is_late:
-        failure, killed_by = f"it hung for {timeout_seconds:.0f} s", 0
+    if hung_seconds is not None:
+        failure, killed_by = f"it hung for {hung_seconds:.0f} s", 0
     elif killed_by not in (0, signal.SIGKILL):
         failure = f"it died of signal {killed_by}"
     return ChildEnd(tuple(line for line in lines if not line.startswith("!")), killed_by, failure)
@@ -82,9 +117,7 @@ def preload(work: Callable[[], None]) -> None:
             continue
 
 
-def run_cases(
-    check: Callable[[str], CaseResult], cases: Sequence[str], *, num_workers: int
-) -> Iterator[CaseResult]:
+def run_cases(check: Callable[[str], CaseResult], cases: Sequence[str], *, num_workers: int) -> Iterator[CaseResult]:
     """The result of each case, as they come; a case that dies is a violation of its own."""
     num_workers = max(1, min(num_workers, len(cases)))
     tickets, desk = os.pipe()
@@ -165,15 +198,3 @@ def _tell_errors(work: Callable[[Tell], None], writer: int) -> None:
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _read_to_end(descriptor: int, *, deadline: float) -> tuple[bytes, bool]:
-    chunks: list[bytes] = []
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        while selector.select(max(0.0, deadline - time.monotonic())):
-            chunk = os.read(descriptor, 1 << 16)
-            if not chunk:
-                return b"".join(chunks), False
-            chunks.append(chunk)
-    return b"".join(chunks), True

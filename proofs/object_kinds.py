@@ -10,17 +10,19 @@ _KINDS = (
     ("probe", re.compile(r"(?:.*/)?log/\.probe.*")),
     ("marker", re.compile(r"headrace\.json")),
     ("lake log", re.compile(r"log/.*")),
-    ("lake checkpoint", re.compile(r"checkpoints/\d+\.json")),
-    ("lake segment", re.compile(r"checkpoints/segments/.*")),
+    ("lake page", re.compile(r"checkpoints/pages/.*")),
+    ("lake checkpoint", re.compile(r"checkpoints/.*")),
     ("dataset log", re.compile(r"datasets/\w+/log/.*")),
-    ("segment", re.compile(r"datasets/\w+/checkpoints/segments/.*")),
+    ("page", re.compile(r"datasets/\w+/checkpoints/pages/.*")),
     ("checkpoint", re.compile(r"datasets/\w+/checkpoints/.*")),
     ("part", re.compile(r"datasets/\w+/objects/.*\.parquet")),
     ("shard", re.compile(r"datasets/\w+/objects/.*\.tar")),
+    ("row addresses", re.compile(r"datasets/\w+/objects/.*\.rows")),
+    ("lease", re.compile(r"datasets/\w+/leases/.*")),
     ("document", re.compile(r"datasets/\w+/objects/.*\.json")),  # manifests, statistics, snapshots, runs
 )
 
-DERIVED_KINDS = frozenset({"checkpoint", "segment", "lake checkpoint", "lake segment"})
+DERIVED_KINDS = frozenset({"checkpoint", "page", "lake checkpoint", "lake page"})
 """Can be rebuilt from the log: damage costs time and a warning, never an answer."""
 
 

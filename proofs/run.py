@@ -1,6 +1,6 @@
 """Run the proofs and print one table; exit code 1 if anything is wrong.
 
-    python -m proofs.run [--full | --quick] [--seed N] [--jobs N] [--case CASE] [PROOF ...]
+python -m proofs.run [--full | --quick] [--seed N] [--jobs N] [--case CASE] [PROOF ...]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Folders for lakes that live for a second: in memory where there is such a place, because a kill loses no page cache."""
+"""Folders for lakes that live for a second; in memory where possible, because a kill loses no page cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["scratch_folder"]
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A new folder, removed at the end."""
-    memory = "/dev/shm"  # noqa: S108 - mkdtemp makes a private folder in it
+    memory = "/dev/shm"  # mkdtemp makes a private folder in it
     folder = Path(tempfile.mkdtemp(prefix="headrace-proof-", dir=memory if os.access(memory, os.W_OK) else None))
     try:
         yield folder

@@ -84,9 +84,7 @@ class SimulatedStore:
             if (chance := chance - weather.refused) < 0:
                 raise Unavailable(f"{key}: 503, please slow down")
             if (chance := chance - weather.late) < 0:
-                self._schedule.later(
-                    self._schedule.randomness.randrange(1, 30), lambda: self._create(key, content)
-                )
+                self._schedule.later(self._schedule.randomness.randrange(1, 30), lambda: self._create(key, content))
                 raise Unavailable(f"{key}: no answer")
             is_created = self._create(key, content)
             self._schedule.step(self._actor)
@@ -102,9 +100,7 @@ class SimulatedStore:
             self._schedule.step(self._actor)
             self._may_refuse(key)
             if self._schedule.randomness.random() < self._weather.late:
-                self._schedule.later(
-                    self._schedule.randomness.randrange(1, 30), lambda: self._write(key, content)
-                )
+                self._schedule.later(self._schedule.randomness.randrange(1, 30), lambda: self._write(key, content))
                 raise Unavailable(f"{key}: no answer")
             self._write(key, content)
             self._schedule.step(self._actor)

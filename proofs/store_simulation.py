@@ -7,14 +7,18 @@ commits, snapshots, compaction, deletion and garbage collection. One case is a b
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from headrace.errors import HeadraceError, Unavailable
 from headrace.storage.canonical import JsonValue
+from headrace.storage.checkpoints import ListForm
 from headrace.storage.digests import digest_hex
 from headrace.storage.log import EntryLog, LogEntry
 from headrace.storage.memory import MemoryStore
+from headrace.storage.paged_list import PagedList
 from headrace.storage.store import ObjectStore
 from proofs.lake_schedules import run_lake_schedule
 from proofs.outcomes import CaseResult
@@ -28,7 +32,7 @@ _BLOCK = 500
 _LAKE_BLOCK = 10
 _BASE = "datasets/d/"
 _TRIES = 12
-_LONG_LOG = 62  # entries; the next but one is the first with a checkpoint
+_CHECKPOINT_EVERY = 3  # entries, in the schedules that have checkpoints
 
 Wrap = Callable[[ObjectStore], ObjectStore]
 
@@ -85,6 +89,24 @@ class _Entries:
         return _Entries(dict(self.numbers), list(self.twice))
 
 
+class _Form:
+    """How the entries look in a checkpoint: all in its head."""
+
+    version = "1"
+    interval = _CHECKPOINT_EVERY
+    at_once: Set[str] = frozenset()
+    lists: Mapping[str, ListForm] = MappingProxyType({})
+
+    def head(self, state: _Entries) -> JsonValue:
+        return {"numbers": dict(state.numbers), "twice": list(state.twice)}
+
+    def paged_lists(self, state: _Entries) -> Mapping[str, PagedList[Any]]:
+        return {}
+
+    def state(self, head: JsonValue, lists: Mapping[str, PagedList[Any]]) -> _Entries:
+        return _Entries(dict(sorted(head["numbers"].items(), key=lambda item: int(item[1]))), list(head["twice"]))
+
+
 def _run_log_schedule(randomness: random.Random, wrap: Wrap, result: CaseResult) -> list[str]:
     schedule = Schedule(randomness)
     weather = randomness.choice(
@@ -98,8 +120,7 @@ def _run_log_schedule(randomness: random.Random, wrap: Wrap, result: CaseResult)
         )
     )
     bucket = Bucket()
-    if randomness.randrange(50) == 0:
-        bucket.contents.update(_long_log())
+    form = _Form() if randomness.randrange(4) == 0 else None
     is_local = randomness.randrange(40) != 0  # a remote log is read by threads, which costs more
     acknowledged: dict[str, int] = {}
     problems: list[str] = []
@@ -109,23 +130,23 @@ def _run_log_schedule(randomness: random.Random, wrap: Wrap, result: CaseResult)
         if randomness.randrange(8) == 0:
             actor.dies_at = randomness.randrange(5, 60)
         store = wrap(SimulatedStore(bucket, schedule, actor, weather=weather, is_local=is_local))
-        log = _log(store, schedule, actor)
+        log = _log(store, schedule, actor, form)
         things = [f"{idx}.{count}" for count in range(randomness.randrange(1, 3))]
         actor.work = lambda store=store, log=log, things=things: _write(store, log, things, acknowledged)  # type: ignore[misc]
         schedule.add(actor)
     if randomness.randrange(4) == 0:
         actor = Actor("reader", lambda: None)
         store = SimulatedStore(bucket, schedule, actor, weather=Weather(listing_lag=weather.listing_lag))
-        log = _log(store, schedule, actor)
+        log = _log(store, schedule, actor, form)
         actor.work = lambda: _read(log, problems)
         schedule.add(actor)
     schedule.run()
     result.count("steps", schedule.step_count)
     result.count("acknowledged", len(acknowledged))
-    return problems + schedule.failures + _check_log(bucket, acknowledged)
+    return problems + schedule.failures + _check_log(bucket, acknowledged, form)
 
 
-def _log(store: ObjectStore, schedule: Schedule, actor: Actor) -> EntryLog[_Entries]:
+def _log(store: ObjectStore, schedule: Schedule, actor: Actor, form: _Form | None) -> EntryLog[_Entries]:
     return EntryLog(
         store,
         _BASE,
@@ -133,6 +154,7 @@ def _log(store: ObjectStore, schedule: Schedule, actor: Actor) -> EntryLog[_Entr
         actor=actor.name,
         clock=schedule.now_microseconds,
         pause=lambda seconds: schedule.step(actor),
+        form=form,
     )
 
 
@@ -168,18 +190,20 @@ def _read(log: EntryLog[_Entries], problems: list[str]) -> None:
         before = dict(numbers)
 
 
-def _check_log(bucket: Bucket, acknowledged: Mapping[str, int]) -> list[str]:
+def _check_log(bucket: Bucket, acknowledged: Mapping[str, int], form: _Form | None) -> list[str]:
     schedule = Schedule(random.Random(0))
     actor = Actor("checker", lambda: None)
     schedule.step_count = 10**9  # every listing has caught up
     quiet = _Still(bucket)
-    log = _log(quiet, schedule, actor)
+    log = _log(quiet, schedule, actor, form)
     try:
         entries = list(log.entries())
         state = log.refresh()
     except HeadraceError as error:
         return [f"the log cannot be read: {error}"]
-    problems = []
+    problems = (
+        [] if state.numbers == {entry.body["thing"]: entry.number for entry in entries} else ["state and log differ"]
+    )
     taken = sorted(key for key in bucket.contents if key.startswith(f"{_BASE}log/"))
     if taken != [log.key(number) for number in range(1, len(entries) + 1)]:
         problems.append(f"{len(entries)} entries were read, but there are {taken}")
@@ -204,30 +228,13 @@ class _Still(MemoryStore):
             self.put(key, content)
 
 
-_LONG: dict[str, tuple[bytes, int]] = {}
-
-
-def _long_log() -> dict[str, tuple[bytes, int]]:
-    """A log that is about to get its first checkpoint; made once a process."""
-    if not _LONG:
-        store = MemoryStore("memory://long")
-        log: EntryLog[_Entries] = EntryLog(store, _BASE, state=_Entries(), actor="before", clock=lambda: 1)
-        key = f"{_BASE}objects/{digest_hex(b'before')}"
-        store.put(key, b"before")
-        for number in range(_LONG_LOG):
-            log.append("add", lambda _, number=number: {"thing": f"before {number}", "object": key})  # type: ignore[misc]
-        _LONG.update({stat.key: (store.get(stat.key), 0) for stat in store.list("")})
-    return _LONG
-
-
 def notes(counts: dict[str, float]) -> list[str]:
     """How much was simulated."""
-    lines = [
-        f"{counts.get('log schedules', 0):,.0f} schedules of the log ({counts.get('steps', 0):,.0f} steps, "
-        f"{counts.get('acknowledged', 0):,.0f} acknowledged entries), {counts.get('lake schedules', 0):,.0f} of whole "
-        f"lakes ({counts.get('lake steps', 0):,.0f} steps, {counts.get('lake acknowledged', 0):,.0f} acknowledged "
-        "operations)"
-    ]
+    lines = []
+    for kind, prefix in (("the log", ""), ("whole lakes", "lake ")):
+        schedules = counts.get(f"{prefix or 'log '}schedules", 0)
+        steps, acknowledged = counts.get(f"{prefix}steps", 0), counts.get(f"{prefix}acknowledged", 0)
+        lines.append(f"{schedules:,.0f} schedules of {kind}: {steps:,.0f} steps, {acknowledged:,.0f} acknowledgements")
     if not OPERATIONS["gc"].built():
         lines.append("not built yet, not counted: garbage collection in the race")
     return lines

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from proofs.scratch import scratch_folder
-from proofs.story import Scene, View, check_lake, images, open_lake, play
+from proofs.story import Scene, View, built_operations, check_lake, images, open_lake, play
 
 __all__ = ["warm_up"]
 
 
 def warm_up() -> None:
-    """Write and read a small lake."""
+    """Do every operation once, and read."""
+    scene = Scene("warm up")
+    for operation in built_operations():
+        with scratch_folder() as folder:
+            view = play(open_lake(folder), (*operation.needs, operation.name), scene, View())
     with scratch_folder() as folder:
-        scene = Scene("warm up")
         view = play(open_lake(folder), ("create", "commit", "snapshot", "alias"), scene, View())
         check_lake(folder, [view], scene)
 

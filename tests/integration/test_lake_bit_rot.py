@@ -23,8 +23,8 @@ _KINDS = {
     "marker": r"headrace\.json",
     "lake log": r"log/\d+\.json",
     "dataset log": r"datasets/\w+/log/\d+\.json",
-    "checkpoint": r"datasets/\w+/checkpoints/\d+\.json",
-    "segment": r"datasets/\w+/checkpoints/segments/\w+\.jsonl",
+    "checkpoint": r"datasets/\w+/checkpoints/\d+/\d+\.json",
+    "page": r"datasets/\w+/checkpoints/pages/\w+\.json",
     "part": r".*\.parquet",
     "shard": r".*\.tar",
     "document": r".*objects/\w+/\w+\.json",  # manifests of commits and snapshots, statistics, runs
@@ -47,8 +47,9 @@ def _build(lake: Lake) -> None:
     photos.snapshot(tags={"n": "1"}).alias("prod")
     lake.record_run(photos.snapshot(where="label = 'l1'"), name="run", metrics={"accuracy": 0.5})
     texts = lake.create_dataset("texts", type="TEXT_INTENT", source=[{"text": "a", "labels": ["x"]}])
-    for number in range(66):
-        texts.select().alias(f"a{number}")  # a log that is long enough for a checkpoint
+    snapshot = texts.select()
+    for number in range(68):
+        lake.record_run(snapshot, name=f"run {number}")  # a log that is long enough for checkpoints with pages
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_damage_is_told_and_never_read(contents: dict[str, bytes], expected: Any
             assert {problem.code for problem in report.problems} == {"data-corrupted"}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in _KINDS if kind not in ("marker", "checkpoint", "segment")])
+@pytest.mark.parametrize("kind", [kind for kind in _KINDS if kind not in ("marker", "checkpoint", "page")])
 def test_missing_object_is_told(contents: dict[str, bytes], kind: str) -> None:
     keys = sorted(key for key in contents if re.fullmatch(_KINDS[kind], key))
     for key in keys[:: max(1, len(keys) // 4)]:
@@ -159,7 +160,7 @@ def test_missing_object_is_told(contents: dict[str, bytes], kind: str) -> None:
         assert not report.ok, f"{key} is missing and verify did not notice"
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "segment"])
+@pytest.mark.parametrize("kind", ["checkpoint", "page"])
 def test_missing_checkpoint_is_no_harm(contents: dict[str, bytes], expected: Any, kind: str) -> None:
     store = _store_of(contents)
     for key in contents:

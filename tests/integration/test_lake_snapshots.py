@@ -245,7 +245,7 @@ def test_table_without_declared_columns_takes_those_of_its_first_commit(lake: La
     assert dataset.schema == pa.schema([("a", pa.int64()), ("b", pa.string())])
     assert dataset.on_duplicate_key == "replace"
     with pytest.raises(InvalidInput, match="no such column"):
-        dataset.commit([{"a": 2, "c": "x"}])
+        dataset.commit([{"a": 2, "bb": "x"}])
     dataset.commit([{"a": 1, "b": "y"}])
     assert _rows(dataset.snapshot(), "a", "b") == [(1, "y")]
 

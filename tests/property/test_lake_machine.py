@@ -44,7 +44,7 @@ _TABLE_BAD = [
     [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}],
     [{"id": None}],
     [{"id": "x"}],
-    [{"id": 1, "other": 1}],
+    [{"id": 1, "nam": "a"}],
     [],
 ]
 _TABLE_WHERE: dict[str, Callable[[Row], bool]] = {

@@ -41,6 +41,9 @@ COMMANDS = {
         "headrace.cli.commands.dataset:dataset", "Create, list, look at, delete and restore datasets.", _BASICS
     ),
     "commit": LazyCommand("headrace.cli.commands.commit:commit", "Add rows from a source to a dataset.", _BASICS),
+    "columns": LazyCommand(
+        "headrace.cli.commands.columns:columns", "Give rows further columns without rewriting them.", _BASICS
+    ),
     "commit-delete": LazyCommand(
         "headrace.cli.commands.commit_delete:commit_delete", "Hide a commit from new snapshots.", _REMOVING
     ),
@@ -49,7 +52,7 @@ COMMANDS = {
         "Show a deleted commit again, with the same digest.",
         _REMOVING,
     ),
-    "rows": LazyCommand("headrace.cli.commands.rows:rows", "Delete single rows and bring them back.", _REMOVING),
+    "rows": LazyCommand("headrace.cli.commands.rows:rows", "Delete single rows, bring them back, or erase them.", _REMOVING),
     "gc": LazyCommand("headrace.cli.commands.gc:gc", "Remove objects that no log refers to.", _REMOVING),
     "snapshot": LazyCommand(
         "headrace.cli.commands.snapshot:snapshot", "Choose commits, rows and columns, and fix the choice.", _TRAINING
@@ -59,6 +62,9 @@ COMMANDS = {
     ),
     "materialise": LazyCommand(
         "headrace.cli.commands.materialise:materialise", "Write a snapshot as its type's training files.", _TRAINING
+    ),
+    "pack": LazyCommand(
+        "headrace.cli.commands.pack:pack", "Lay a snapshot's rows out contiguously, for streaming.", _TRAINING
     ),
     "export": LazyCommand("headrace.cli.commands.export:export", "Write a snapshot in another format.", _TRAINING),
     "sample": LazyCommand("headrace.cli.commands.sample:sample", "Show some rows.", _LOOKING),

@@ -21,9 +21,11 @@ from headrace.datasets.leases import GRACE_SECONDS, oldest_lease, remove_ended_l
 from headrace.datasets.manifests import document_key, read_document, write_document
 from headrace.datasets.reachable import reachable_keys
 from headrace.datasets.removing import purgeable_objects
+from headrace.datasets.shard_indexing import INDEX_PREFIX
 from headrace.errors import InvalidInput, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.log import EntryLog
 from headrace.storage.store import ObjectStat
 
 if TYPE_CHECKING:
@@ -104,8 +106,11 @@ def collect_garbage(
                 report.skipped.append(f"{dataset.name}: its purge was interrupted; purge it again")
                 continue
             _collect(dataset, report, now=now, grace_seconds=grace_seconds)
+            _remove_checkpoints(lake, report, dataset.log_of_entries, older_than=now - grace_seconds)
         progress.start("folders of failed creates")
         _remove(lake, report, _abandoned(lake, report, now=now, grace_seconds=grace_seconds))
+        _remove(lake, report, _old_indexes(lake, oldest=now - grace_seconds))
+        _remove_checkpoints(lake, report, lake.log_of_entries, older_than=now - grace_seconds)
     finally:
         progress.finish()
     return report
@@ -278,6 +283,24 @@ def _abandoned(lake: Lake, report: CollectionReport, *, now: float, grace_second
     return [
         CollectedObject(stat.key, stat.size, "left by a create that failed") for uid in chosen for stat in folders[uid]
     ]
+
+
+def _old_indexes(lake: Lake, *, oldest: float) -> list[CollectedObject]:
+    """Indexes of shards that nobody has adopted since."""
+    return [
+        CollectedObject(stat.key, stat.size, "left by an interrupted adoption")
+        for stat in lake.store.list(INDEX_PREFIX)
+        if stat.modified_at <= oldest
+    ]
+
+
+def _remove_checkpoints(lake: Lake, report: CollectionReport, log: EntryLog[Any], *, older_than: float) -> None:
+    """Derived, so that nobody has to be asked: whoever misses a page reads the log."""
+    for stats in log.checkpoints.superseded(older_than=older_than):
+        report.objects.extend(CollectedObject(stat.key, stat.size, "superseded checkpoint") for stat in stats)
+        if not report.dry_run:
+            with ThreadPoolExecutor(_PARALLEL_DELETES, thread_name_prefix="headrace-collect") as pool:
+                list(pool.map(lake.store.delete, [stat.key for stat in stats]))
 
 
 def _remove(lake: Lake, report: CollectionReport, objects: list[CollectedObject]) -> None:

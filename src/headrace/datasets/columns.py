@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from headrace.datasets.type_widening import wider_type
 from headrace.errors import InvalidInput
 from headrace.schema.names import check_column_name
 from headrace.storage.canonical import JsonValue
@@ -277,10 +278,11 @@ def check_key_column(field: pa.Field) -> None:
 
 
 def merge_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """All columns in order of first appearance; one that some schema lacks becomes nullable.
+    """All columns in order of first appearance; one that some schema lacks becomes nullable, numbers become as wide as
+    the widest.
 
     Raises:
-        InvalidInput: A column has two types.
+        InvalidInput: A column has two types of which none holds the values of both.
     """
     merged: dict[str, pa.Field] = {}
     seen_first = False
@@ -293,14 +295,17 @@ def merge_schemas(schemas: Iterable[pa.Schema]) -> pa.Schema:
             known = merged.get(field.name)
             if known is None:
                 merged[field.name] = field.with_nullable(True) if seen_first else field
-            elif known.type != field.type or media_kind(known) != media_kind(field):
+                continue
+            wider = wider_type(known.type, field.type)
+            if wider is None or media_kind(known) != media_kind(field):
                 raise InvalidInput(
                     f"is {field.type} here but {known.type} in earlier commits of this dataset; cast it to "
                     f"{known.type} "
                     "in the source, or give the column another name",
                     column=field.name,
                 )
-            elif field.nullable and not known.nullable:
-                merged[field.name] = field
+            if wider != known.type or (field.nullable and not known.nullable):
+                is_nullable = field.nullable or known.nullable
+                merged[field.name] = pa.field(field.name, wider, is_nullable, known.metadata)
         seen_first = True
     return pa.schema(list(merged.values()))

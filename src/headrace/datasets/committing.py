@@ -10,15 +10,18 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RowBatch
-from headrace.datasets.columns import schema_to_json
+from headrace.datasets.columns import media_kind, schema_to_json
 from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, write_commit
 from headrace.datasets.manifests import CommitManifest, document_key
 from headrace.datasets.rejected_rows import RejectedRows
 from headrace.datasets.reported_sources import ReportedFiles, ReportedTable, RowsOnly
+from headrace.datasets.schema_evolution import evolved_schema, fitted_batches
+from headrace.datasets.shard_indexing import ShardIndexer, ShardIndexes
+from headrace.datasets.sources.adopted_shards import AdoptedShards, plain_tars
 from headrace.datasets.sources.opening import open_source
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.state import DatasetState
-from headrace.datasets.types.base import IngestContext, OnInvalid
+from headrace.datasets.types.base import DatasetType, IngestContext, OnInvalid
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
@@ -86,6 +89,12 @@ class ReadyCommit:
     """Durable objects, waiting for their entry."""
 
     prepared: PreparedCommit
+    indexes: ShardIndexes | None = None  # of adopted shards
+
+    def settle(self) -> None:
+        """Remove what only an interrupted commit would need; call it once the entry is claimed."""
+        if self.indexes is not None:
+            self.indexes.forget()
 
     @property
     def manifest(self) -> CommitManifest:
@@ -133,7 +142,7 @@ def prepare_commit(
         InvalidInput: A row breaks a rule; nothing that was written is visible.
     """
     kind = dataset_type(state.type_name)
-    declared = state.declared
+    declared = evolved_schema(state, kind)
     rejected = RejectedRows()
     opened: TableSource | FileSource = open_source(
         source,
@@ -150,6 +159,9 @@ def prepare_commit(
         peeked = PeekedTable.of(opened)
         declared = kind.ingest_schema(peeked.schema)
         opened = peeked
+    indexes: ShardIndexes | None = None
+    if options.media == "reference" and opened.kind == "files":
+        opened, indexes = _indexed(opened, kind, declared, store=store, options=options)
     num_rows = opened.num_rows if opened.kind == "table" else opened.num_files
     options.progress.start("reading", total_rows=num_rows, total_bytes=opened.num_bytes)
     progress = options.progress
@@ -163,7 +175,13 @@ def prepare_commit(
         write_commit(
             store,
             base,
-            batches=rejected.joined_to(kind.ingest(opened, context)),
+            batches=fitted_batches(
+                rejected.joined_to(kind.ingest(opened, context)),
+                known=state.schema,
+                own=declared,
+                origins=opened.origins,
+                on_invalid=options.on_invalid,
+            ),
             origins=opened.origins,
             dataset_type=kind,
             schema=declared,
@@ -174,8 +192,28 @@ def prepare_commit(
             progress=progress,
             locations=locations,
             layout=options.layout,
-        )
+        ),
+        indexes,
     )
+
+
+def _indexed(
+    source: FileSource, kind: DatasetType, schema: pa.Schema, *, store: ObjectStore, options: CommitOptions
+) -> tuple[FileSource, ShardIndexes | None]:
+    """Tar shards that are to be adopted are each read once, side by side, and not again after an interruption."""
+    shards = plain_tars(source)
+    small_suffixes = kind.small_suffixes()
+    columns = [field.name for field in schema if media_kind(field) is not None]
+    if shards is None or small_suffixes is None or len(columns) != 1:
+        return source, None
+    indexer = ShardIndexer(
+        probe=kind.probes(schema).get(columns[0]),
+        small_suffixes=small_suffixes,
+        limits=options.limits,
+        allow_nested=kind.allows_nested_archives,
+    )
+    indexes = ShardIndexes(store, indexer)
+    return AdoptedShards([shard.container for shard in shards], indexes, progress=options.progress), indexes
 
 
 class PeekedTable:

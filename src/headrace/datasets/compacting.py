@@ -8,9 +8,10 @@ Snapshots name logical commits, so their ids and rows stay. The old parts and sh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from headrace.datasets.column_rewriting import compact_columns
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.layout_writing import DEFAULT_SIZES, ContainerSizes, LayoutWriter
 from headrace.datasets.leases import Lease
@@ -43,6 +44,8 @@ class CompactionReport(HtmlTable):
     shards_before: int
     shards_after: int
     num_bytes: int  # of the new parts and shards
+    column_parts_before: int = 0  # of added columns
+    column_parts_after: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A plain document."""
@@ -52,12 +55,19 @@ class CompactionReport(HtmlTable):
 def compact(
     dataset: Dataset, *, sizes: ContainerSizes = DEFAULT_SIZES, progress: Progress = NO_PROGRESS
 ) -> CompactionReport:
-    """Move the rows of small commits together. Nothing is claimed before every row was read back and proved equal.
+    """Move the rows of small commits together, and small parts of added columns. Nothing is claimed before every row
+    was read back and proved equal.
 
     Raises:
         DataCorrupted: A row to be moved is not what was committed.
         Unavailable: Purges and other compactions came first again and again; nothing was changed.
     """
+    report = _compact_rows(dataset, sizes, progress)
+    before, after = compact_columns(dataset, part_rows=sizes.part_rows)
+    return report if before == after else replace(report, column_parts_before=before, column_parts_after=after)
+
+
+def _compact_rows(dataset: Dataset, sizes: ContainerSizes, progress: Progress) -> CompactionReport:
     dataset.lake.store.prepare_for_writing()
     for _ in range(_MAX_ATTEMPTS):
         state = dataset.state()

@@ -22,6 +22,7 @@ from headrace.datasets.selection import OnDuplicateKey, Selection
 from headrace.datasets.sidecars import ColumnReader
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.state import Collection, ColumnRecord, CommitRecord, DatasetState, RunRecord
+from headrace.datasets.state_checkpoints import DATASET_FORM
 from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.registry import dataset_type
 from headrace.datasets.version_hash import version_hash
@@ -58,7 +59,7 @@ class Dataset:
         self._name = name
         self.base = f"datasets/{uid}/"
         self.log_of_entries: EntryLog[DatasetState] = EntryLog(
-            lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock
+            lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock, form=DATASET_FORM
         )
         self._lock = threading.Lock()
         self._snapshots: OrderedDict[tuple[str, str | None], Snapshot] = OrderedDict()
@@ -180,7 +181,7 @@ class Dataset:
             "on_duplicate_key": state.on_duplicate_key,
             "created_at": state.created_at,
             "updated_at": state.updated_at,
-            "num_commits": len(state.visible_commits),
+            "num_commits": state.num_visible_commits,
             "num_deleted_commits": len(state.visibility.hidden_commits),
             "num_rows": self._num_rows(state),
             "num_deleted_rows": self._num_deleted_rows(state),
@@ -244,6 +245,7 @@ class Dataset:
                 return prepared.entry_body(commit_id=str(len(newest.commits) + 1), message=settings.message)
 
             entry = self.append("commit", plan, refers_to=prepared.keys, since=since)
+            prepared.settle()
         number = 0 if entry is None else entry.number
         record = next(item for item in reversed(self.state().commits) if item.entry == number)
         return Commit(record, reader=self.reader)
@@ -536,7 +538,9 @@ class Dataset:
         version_hash: str | None,
         every_version: bool = False,
     ) -> Snapshot:
-        schema = merge_schemas([record.schema for record in chosen]) if chosen else state.schema
+        # By identity, because most commits share one object; a schema that comes again adds nothing.
+        schemas = list({id(record.schema): record.schema for record in chosen}.values())
+        schema = merge_schemas(schemas) if chosen else state.schema
         if chosen and state.declared is not None:
             schema = _declared_first(schema, state.declared)
         places = _places(chosen)
@@ -614,7 +618,7 @@ class Dataset:
             "format": 1,
             "selection": selection.to_json(),
             "column_order": selection.schema.names,
-            "commit_ids": [commit.id for commit in snapshot.commits],
+            "commit_ids": snapshot.commit_ids,
             "num_rows": snapshot.num_rows,
         }
         if selection.deleted:
@@ -720,7 +724,7 @@ class Dataset:
     def __repr__(self) -> str:
         state = self.state()
         rows = format_count(self._num_rows(state))
-        return f"<Dataset {self._id} {self._name!r} {state.type_name} {len(state.visible_commits)} commits {rows} rows>"
+        return f"<Dataset {self._id} {self._name!r} {state.type_name} {state.num_visible_commits} commits {rows} rows>"
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table
@@ -833,20 +837,19 @@ class Dataset:
             raise NotFound(f"dataset {self._name!r} has no logged snapshot {snapshot_id}")
 
     def _num_rows(self, state: DatasetState) -> int:
-        visible = state.visible_commits
         left_out = self.addresses(state.visibility.deleted_rows) | self.addresses(state.redacted_rows)
-        return sum(record.num_rows for record in visible) - left_out.renumbered(_places(visible)).num_rows
+        return state.num_visible_rows - _in_visible_commits(left_out, state)
 
     def _num_deleted_rows(self, state: DatasetState) -> int:
         """Rows of visible commits that were deleted one by one and can be restored."""
         left_out = self.addresses(state.visibility.deleted_rows) - self.addresses(state.redacted_rows)
-        return left_out.renumbered(_places(state.visible_commits)).num_rows
+        return _in_visible_commits(left_out, state)
 
     def _commit_number(self, state: DatasetState, upto: str | int | None) -> int:
         if upto is None:
             return len(state.commits)
         text = str(upto)
-        if not any(record.commit_id == text for record in state.commits):
+        if not (text.isascii() and text.isdigit() and text[0] != "0" and int(text) <= len(state.commits)):
             raise NotFound(
                 f"there is no commit {text!r} in dataset {self._name!r}; it has the commits 1 to {len(state.commits)}. "
                 f"To see them: headrace dataset log {self._reference()}"
@@ -897,8 +900,7 @@ class Dataset:
             column_order=document["column_order"],
             deleted=self.addresses(document["selection"].get("deleted")),
         )
-        by_id: dict[str, CommitRecord] = {item.commit_id: item for item in state.commits}
-        commits = [by_id[commit_id] for commit_id in document["commit_ids"]]
+        commits = [state.commits[int(commit_id) - 1] for commit_id in document["commit_ids"]]
         redacted = self.addresses(state.redacted_rows).renumbered(_places(commits))
         return Snapshot(
             self,
@@ -914,6 +916,12 @@ class Dataset:
             else None,
             added=dict(record.columns),
         )
+
+
+def _in_visible_commits(rows: AddressSet, state: DatasetState) -> int:
+    """How many of the rows belong to commits that are not hidden."""
+    hidden = state.visibility.hidden_commits
+    return sum(len(ordinals) for number, ordinals in rows.items() if str(number) not in hidden)
 
 
 def _places(commits: Sequence[CommitRecord]) -> dict[int, int]:

@@ -23,6 +23,7 @@ from headrace.datasets.manifests import document_key, write_document
 from headrace.datasets.removing import delete_dataset, find_deleted, purge_dataset, restore_dataset
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.state import DatasetRecord, DatasetState, LakeState, RunRecord
+from headrace.datasets.state_checkpoints import LAKE_FORM
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import AlreadyExists, DataCorrupted, HeadraceError, InvalidInput, NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
@@ -68,7 +69,9 @@ class Lake:
         self.actor = actor or os.environ.get("HEADRACE_ACTOR") or default_actor()
         self.clock = clock
         self.part_cache = PartCache()
-        self._log: EntryLog[LakeState] = EntryLog(store, "", state=LakeState(), actor=self.actor, clock=clock)
+        self._log: EntryLog[LakeState] = EntryLog(
+            store, "", state=LakeState(), actor=self.actor, clock=clock, form=LAKE_FORM
+        )
         self._datasets: dict[str, Dataset] = {}
         self._is_checked = False
 
@@ -274,6 +277,7 @@ class Lake:
                         locations=self.locations,
                     )
                     entry_log.append("commit", lambda _: ready.entry_body(commit_id="1", message=settings.message))
+                    ready.settle()
             self._initialise()
         except BaseException:
             self._discard(dataset.base)

@@ -13,6 +13,7 @@ from headrace.datasets.batches import Origin
 from headrace.datasets.columns import media_kind
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import read_document
+from headrace.datasets.sidecars import ColumnSource
 from headrace.datasets.state import CommitRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headrace.datasets.snapshot import Snapshot
 
 __all__ = [
+    "ColumnLineage",
     "CommitLineage",
     "MediaLineage",
     "RunLineage",
@@ -45,6 +47,15 @@ class CommitLineage:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnLineage:
+    """An added column that a snapshot reads, with what its values came from."""
+
+    column: str
+    num_values: int  # in all commits
+    sources: tuple[ColumnSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunLineage:
     """Something that was made from a snapshot."""
 
@@ -65,6 +76,7 @@ class SnapshotLineage(HtmlTable):
     dataset: str
     commits: tuple[CommitLineage, ...]
     runs: tuple[RunLineage, ...]
+    columns: tuple[ColumnLineage, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A plain document."""
@@ -121,7 +133,9 @@ def snapshot_lineage(snapshot: Snapshot) -> SnapshotLineage:
         for commit in snapshot.commits
     )
     runs = tuple(_run(snapshot.dataset, run) for run in snapshot.dataset.runs if run.snapshot_id == snapshot.id)
-    return SnapshotLineage(snapshot.id, snapshot.dataset.name, commits, runs)
+    manifests = [snapshot.dataset.column_reader(digest).manifest for digest in snapshot.added_columns.values()]
+    columns = tuple(ColumnLineage(item.name, item.num_values, item.sources) for item in manifests)
+    return SnapshotLineage(snapshot.id, snapshot.dataset.name, commits, runs, columns)
 
 
 def find_samples(dataset: Dataset, sample: str, *, commits: set[str] | None = None) -> list[SampleLineage]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["MediaHeader", "MediaInput", "MediaProbe"]
+__all__ = ["IndexedMedia", "MediaHeader", "MediaInput", "MediaProbe"]
 
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
@@ -23,6 +23,15 @@ class MediaHeader(NamedTuple):
 
 MediaProbe = Callable[[bytes, str], MediaHeader]
 """(content, name for messages) -> header; raises `InvalidInput` when the content is not of its kind."""
+
+
+class IndexedMedia(NamedTuple):
+    """What is known of a value that was read before and is adopted where it lies."""
+
+    digest: bytes  # BLAKE3, 32 bytes
+    check: bytes  # XXH3-128, 16 bytes
+    header: MediaHeader
+    refusal: str | None = None  # why its content is not of its kind
 
 
 @dataclass(slots=True)
@@ -42,6 +51,7 @@ class MediaInput:
     uri: str | None = None  # container's URI
     version: str | None = None  # pins the container: etag, or size and mtime
     fetch: Callable[[], bytes] | None = field(default=None, compare=False)
+    indexed: IndexedMedia | None = None  # then its bytes are not read again to be adopted
 
     def load(self) -> bytes:
         """Read the bytes. Thread-safe."""

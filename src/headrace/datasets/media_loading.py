@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from headrace.datasets.media import MediaHeader, MediaInput, MediaProbe
+from headrace.datasets.media import IndexedMedia, MediaHeader, MediaInput, MediaProbe
 from headrace.errors import InvalidInput, NotFound, PermissionDenied
 from headrace.storage.digests import check_of, digest_of
 from headrace.storage.shards import MAX_MEMBER_BYTES
@@ -29,7 +29,7 @@ class LoadedMedia:
     """One media value, read and checked."""
 
     source: MediaInput
-    data: bytes
+    data: bytes  # empty where the value was indexed before and is adopted
     digest: bytes  # BLAKE3, 32 bytes
     check: bytes  # XXH3-128, 16 bytes
     header: MediaHeader
@@ -121,12 +121,21 @@ def _load_run(values: Sequence[MediaInput | None], probe: MediaProbe | None) -> 
     return _Run(loaded, time.perf_counter() - begin)
 
 
+def _known(value: MediaInput, indexed: IndexedMedia) -> LoadedMedia | InvalidInput:
+    """A value to be adopted whose bytes were read when its shard was indexed."""
+    if indexed.refusal is not None:
+        return InvalidInput(indexed.refusal, file=value.name)
+    return LoadedMedia(value, b"", indexed.digest, indexed.check, indexed.header)
+
+
 def _load(value: MediaInput, probe: MediaProbe | None) -> LoadedMedia | InvalidInput:
     try:
         if value.size is not None and value.size > MAX_MEMBER_BYTES:
             raise InvalidInput(
                 f"has {value.size:,} bytes; a media value may have {MAX_MEMBER_BYTES:,}, so cut it", file=value.name
             )
+        if value.indexed is not None:
+            return _known(value, value.indexed)
         data = value.load()
         if value.size is not None and len(data) != value.size:
             raise InvalidInput(

@@ -62,7 +62,7 @@ class MediaPlacer:
             store, key = self._locations.open(source.uri)
             stat = store.stat(key)
             version = None if stat is None else stat.version
-        size = len(value.data)
+        size = len(value.data) if source.indexed is None else source.size or 0
         self.num_bytes += size
         return (
             None, source.uri, version, source.offset, size, value.digest, value.check,

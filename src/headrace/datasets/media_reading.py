@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from headrace.datasets.layouts import CommitLayout
-from headrace.errors import DataCorrupted
+from headrace.errors import DataCorrupted, NotFound
 from headrace.storage.locations import Locations
 from headrace.storage.shards import shard_key
 from headrace.storage.store import ObjectStore
@@ -113,11 +113,22 @@ class MediaReader:
                     checks=checks[run_rows].tobytes(),
                 )
                 store, key = self._locate(container)
-                store.read_into(key, list(zip(run.starts, stops)), run.views)
-                if verify:
-                    run.verify()
+                try:
+                    store.read_into(key, list(zip(run.starts, stops)), run.views)
+                    if verify:
+                        run.verify()
+                except (DataCorrupted, NotFound):
+                    self._refuse_changed(container)
+                    raise
         validity = None if present.all() else pa.array(present).buffers()[1]
         return pa.Array.from_buffers(pa.large_binary(), num_rows, [validity, pa.py_buffer(ends), buffer])
+
+    def _refuse_changed(self, container: _Container) -> None:
+        """Raise `DataCorrupted` with both versions if an adopted object changed since this reader looked at it."""
+        if container.uri is not None:
+            with self._lock:
+                self._adopted.pop(container.uri, None)
+            self._locate(container)
 
     def _locate(self, container: _Container) -> tuple[ObjectStore, str]:
         if container.uri is None:

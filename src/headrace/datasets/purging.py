@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from headrace.datasets.addresses import AddressSet, addresses_key, write_addresses
 from headrace.datasets.batches import Origin
+from headrace.datasets.column_rewriting import erased_column, parts_with_rows
 from headrace.datasets.columns import media_kind
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.layouts import CommitLayout, LayoutDocument
@@ -30,6 +31,8 @@ from headrace.datasets.reading import CommitReader
 from headrace.datasets.row_digests import rows_root
 from headrace.datasets.row_matching import check_condition, match_rows
 from headrace.datasets.row_proof import REDACTED_DIGEST
+from headrace.datasets.shard_indexing import forget_indexes
+from headrace.datasets.sidecars import ColumnManifest, chunks_prefix, column_keys
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.errors import NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
@@ -131,6 +134,7 @@ class _Purge:
         if dry_run:
             for record in self._commits:
                 self._measure(record)
+            self._measure_columns()
             return self._report(snapshots, num_views=0, dry_run=True)
         fixed = self._fixed_rows(snapshots)
         layouts: dict[str, str] = {}
@@ -155,6 +159,7 @@ class _Purge:
         redacted = write_addresses(self._store, self._dataset.base, addresses=all_rows)
         self._written.add(addresses_key(redacted))
         self._supersede_earlier_places()
+        columns = self._rewritten_columns()
         packs = [snapshot_id for snapshot_id in snapshots if snapshot_id in self._state.packs]
         for snapshot_id in packs:
             self._superseded.update(layout_keys(self._dataset, self._state.packs[snapshot_id]))
@@ -167,6 +172,7 @@ class _Purge:
             "fixed": fixed,
             "packs": packs,
             "keys": old_keys,
+            **({"columns": columns} if columns else {}),
         }
         is_current = True
 
@@ -178,6 +184,7 @@ class _Purge:
                 and newest.redacted_rows == self._state.redacted_rows
                 and newest.snapshots.keys() == self._state.snapshots.keys()
                 and newest.packs == self._state.packs
+                and newest.column_manifests == self._state.column_manifests
             )
             return body if is_current else None
 
@@ -219,6 +226,42 @@ class _Purge:
                 continue
             if numbers.intersection(document.commits):
                 self._superseded.update(layout_keys(self._dataset, digest))
+
+    # -- added columns -------------------------------------------------------------------------------------------
+
+    def _affected_columns(self) -> dict[str, ColumnManifest]:
+        """Versions of added columns that somebody reads and that may have values of these rows."""
+        numbers = set(self._rows.groups)
+        found = {digest: self._dataset.column_reader(digest).manifest for digest in self._state.column_manifests}
+        return {digest: item for digest, item in sorted(found.items()) if numbers.intersection(item.commits)}
+
+    def _measure_columns(self) -> None:
+        for manifest in self._affected_columns().values():
+            for idx in parts_with_rows(manifest, self._rows):
+                part = manifest.parts[idx]
+                if part_key(part.digest) not in self._superseded:
+                    self._superseded.add(part_key(part.digest))
+                    self._num_bytes += part.size
+
+    def _rewritten_columns(self) -> dict[str, JsonValue]:
+        """Old manifests to new ones, in which these rows have no value; earlier versions go altogether."""
+        changes: dict[str, JsonValue] = {}
+        for digest, manifest in self._affected_columns().items():
+            new = erased_column(self._dataset, manifest, self._rows)
+            name = self._write_document(new.to_json())
+            self._written.update(column_keys(name, new))
+            self._num_bytes += sum(part.size for part in set(new.parts) - set(manifest.parts))
+            if name != digest:
+                self._superseded.update(column_keys(digest, manifest))
+                changes[digest] = {"manifest": name, "num_values": new.num_values}
+        for digest in set(self._state.former_columns) - self._state.column_manifests:
+            try:
+                manifest = self._dataset.column_reader(digest).manifest
+            except NotFound:  # collected
+                continue
+            if set(self._rows.groups).intersection(manifest.commits):
+                self._superseded.update(column_keys(digest, manifest))
+        return changes
 
     def _fixed_rows(self, snapshots: Sequence[str]) -> dict[str, JsonValue]:
         """The rows of snapshots with exact proportions, which could not be dealt again without all rows."""
@@ -388,6 +431,9 @@ class _Purge:
         }
 
     def _delete_views(self, snapshots: Sequence[str]) -> int:
+        forget_indexes(self._store)  # of interrupted commits, which may hold the same texts
+        for stat in list(self._store.list(chunks_prefix(self._dataset.base))):
+            self._store.delete(stat.key)
         num_views = 0
         for snapshot_id in snapshots:
             stats = list(self._store.list(f"derived/views/{snapshot_id}"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headrace.datasets.addresses import addresses_key
 from headrace.datasets.layouts import LayoutDocument
 from headrace.datasets.manifests import CommitManifest, document_key
+from headrace.datasets.sidecars import column_keys
 from headrace.storage.parts import part_key
 from headrace.storage.shards import shard_key
 
@@ -45,6 +46,8 @@ def reachable_keys(dataset: Dataset, state: DatasetState) -> set[str]:
     keys.update(document_key(collection.condemned) for collection in state.collections if not collection.is_done)
     keys.update(addresses_key(digest) for digest in state.fixed_rows.values())
     keys.update(document_key(digest) for digest in state.purged_keys)
+    for digest in state.column_manifests:
+        keys.update(column_keys(digest, dataset.column_reader(digest).manifest))
     layouts = {record.layout for record in state.commits if record.layout is not None} | set(state.packs.values())
     manifests = {record.manifest: record for record in state.commits if record.layout is None}
     with ThreadPoolExecutor(_PARALLEL_READS, thread_name_prefix="headrace-reachable") as pool:

@@ -187,4 +187,4 @@ def _take(table: pa.Table, rows: np.ndarray) -> pa.Table:
 def _one_chunk(tables: Sequence[pa.Table]) -> pa.Table:
     if len(tables) == 1:
         return tables[0]
-    return pa.concat_tables(tables, promote_options="default").combine_chunks()
+    return pa.concat_tables(tables, promote_options="permissive").combine_chunks()

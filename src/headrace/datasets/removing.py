@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from headrace.datasets.shard_indexing import forget_indexes
+from headrace.datasets.sidecars import chunks_prefix
 from headrace.datasets.state import DatasetRecord, DatasetState, LakeState
 from headrace.errors import AlreadyExists, NotFound
 from headrace.schema.names import check_dataset_name
@@ -75,6 +77,8 @@ def purge_dataset(lake: Lake, name: str, *, dry_run: bool) -> int:
 
         lake.append("purge-dataset", plan)
     num_bytes = 0
+    if not dry_run:
+        forget_indexes(lake.store)  # of shards that an interrupted commit wanted to adopt
     for stat in list(purgeable_objects(dataset)):
         num_bytes += stat.size
         if not dry_run:
@@ -83,9 +87,9 @@ def purge_dataset(lake: Lake, name: str, *, dry_run: bool) -> int:
 
 
 def purgeable_objects(dataset: Dataset) -> Iterator[ObjectStat]:
-    """All that a purge removes: the dataset's folder but for its log, and training views of its snapshots."""
+    """All that a purge removes: the dataset's folder but for its log, and what was derived from its snapshots."""
     views = [f"derived/views/{snapshot_id}" for snapshot_id in dataset.state().snapshots]
-    for prefix in (dataset.base, *views):
+    for prefix in (dataset.base, chunks_prefix(dataset.base), *views):
         for stat in dataset.lake.store.list(prefix):
             if not stat.key.startswith(f"{dataset.base}log/"):
                 yield stat

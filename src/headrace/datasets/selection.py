@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from headrace.datasets.addresses import AddressSet
-from headrace.datasets.columns import schema_from_json, schema_to_json
+from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
 from headrace.datasets.filters import Filter
 from headrace.datasets.reading import Ordinals, RowReader
 from headrace.datasets.splitting import assign_splits
@@ -201,8 +201,12 @@ def _last_of_each_key(readers: Sequence[RowReader], rows: Sequence[Ordinals | No
 def _filtered(condition: Filter, reader: RowReader, kept: Ordinals | None, schema: pa.Schema) -> Ordinals | None:
     table = reader.narrow([*condition.columns, "_digest"], ordinals=kept)
     for name in condition.columns:
+        field = schema.field(name)
         if name not in table.column_names:
-            table = table.append_column(name, pa.nulls(table.num_rows, schema.field(name).type))
+            table = table.append_column(name, pa.nulls(table.num_rows, field.type))
+        elif media_kind(field) is None and table.schema.field(name).type != field.type:
+            # Numbers that a later commit widened: the filter means the same for all rows.
+            table = table.set_column(table.column_names.index(name), name, table.column(name).cast(field.type))
     mask = condition.mask(table)
     if mask.all():
         return kept
@@ -222,7 +226,7 @@ def _split(
     name = "_key" if is_keyed else "_digest"
     tables = [reader.narrow([name, *needed], ordinals=kept) for reader, kept in zip(readers, rows, strict=True)]
     counts = [table.num_rows for table in tables]
-    merged = pa.concat_tables(tables, promote_options="default").combine_chunks() if tables else None
+    merged = pa.concat_tables(tables, promote_options="permissive").combine_chunks() if tables else None
     if merged is None or merged.num_rows == 0:
         return list(rows)
 

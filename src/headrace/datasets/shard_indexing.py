@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -28,6 +30,8 @@ INDEX_PREFIX = "derived/adopt/"
 _FORMAT = 1
 _DIGEST_BYTES = 32
 _PARALLEL_DELETES = 16
+_WRITTEN_BYTES = 256 << 20  # of shards
+_WRITTEN_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
 
 _SCHEMA = pa.schema(
@@ -66,7 +70,7 @@ class ShardIndex:
     digest: str
 
     def encoded(self) -> bytes:
-        """One byte form, sealed by the digest before it."""
+        """A byte form."""
         rows = self.members
         media = [member.media for member in rows]
         headers = [None if item is None else item.header for item in media]
@@ -86,23 +90,12 @@ class ShardIndex:
             ],
             schema=_SCHEMA.with_metadata({"shard": self.digest}),
         )
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-            writer.write_table(table)
-        body = sink.getvalue().to_pybytes()
-        return digest_of(body) + body
+        return _ipc_bytes(table)
 
     @classmethod
-    def decode(cls, data: bytes, *, name: str) -> ShardIndex:
-        """Read the byte form.
-
-        Raises:
-            DataCorrupted: It is not what was written.
-        """
-        body = data[_DIGEST_BYTES:]
-        if digest_of(body) != data[:_DIGEST_BYTES]:
-            raise DataCorrupted(f"{name} is not what was written; delete it, it is made again")
-        table = pa.ipc.open_stream(pa.py_buffer(body)).read_all()
+    def decode(cls, data: bytes) -> ShardIndex:
+        """Read the byte form."""
+        table = pa.ipc.open_stream(pa.py_buffer(data)).read_all()
         columns = [table.column(field.name).to_pylist() for field in _SCHEMA]
         members = [
             IndexedMember(
@@ -178,45 +171,95 @@ class ShardIndexer:
             try:
                 header = self.probe(data, name)
             except InvalidInput as error:
-                refusal = error.message
+                refusal = error.message.removeprefix(f"{name}: ")  # the shard may be named otherwise next time
         return IndexedMedia(digest_of(data), check_of(data), header, refusal)
 
 
 class ShardIndexes:
-    """Indexes of shards, kept in the lake from the moment they are made, so that an interrupted adoption goes on."""
+    """Indexes of shards, kept in the lake soon after they are made, so that an interrupted adoption goes on.
+
+    They are written many at a time, about once a second: that much work an interruption costs. Safe from several
+    threads.
+    """
 
     def __init__(self, store: ObjectStore, indexer: ShardIndexer) -> None:
         self._store = store
         self._indexer = indexer
-        self._kept = {stat.key for stat in store.list(INDEX_PREFIX)}  # one listing instead of a question for each shard
-        self.used: list[str] = []  # keys
+        self._lock = threading.Lock()
+        self._made: list[tuple[str, bytes]] = []  # waiting to be written
+        self._made_bytes = 0  # of their shards
+        self._written_at = time.monotonic()
+        self._keys: list[str] = []
+        self._kept: dict[str, tuple[bytes, str]] = {}  # name of an index to its bytes and its object's key
+
+    def open(self, containers: Sequence[Container]) -> None:
+        """Read what an earlier attempt left for these shards."""
+        names = {self._indexer.name(container) for container in containers}
+        for stat in self._store.list(INDEX_PREFIX):
+            try:
+                pairs = _unpacked(self._store.get(stat.key), name=f"{self._store.uri}/{stat.key}")
+            except (DataCorrupted, NotFound) as error:
+                _logger.warning("indexes ignored error=%s", error)
+                continue
+            self._kept.update({name: (data, stat.key) for name, data in pairs if name in names})
+        self._keys = sorted({key for _, key in self._kept.values()})
 
     def get(self, container: Container) -> ShardIndex:
-        """The index of a shard, read or made. Safe from several threads."""
-        key = f"{INDEX_PREFIX}{self._indexer.name(container)}"
-        if key in self._kept:
-            try:
-                found = ShardIndex.decode(self._store.get(key), name=key)
-            except (DataCorrupted, NotFound) as error:
-                _logger.warning("index ignored key=%s error=%s", key, error)
-            else:
-                self.used.append(key)
-                return found
-        made = self._indexer.index(container)
-        self._store.put(key, made.encoded())
-        self.used.append(key)
-        return made
+        """The index of a shard, read or made."""
+        name = self._indexer.name(container)
+        kept = self._kept.pop(name, None)
+        if kept is not None:
+            return ShardIndex.decode(kept[0])
+        index = self._indexer.index(container)
+        data = index.encoded()
+        with self._lock:
+            self._made.append((name, data))
+            self._made_bytes += container.size
+            is_due = self._made_bytes >= _WRITTEN_BYTES or time.monotonic() - self._written_at >= _WRITTEN_SECONDS
+            batch = self._made if is_due else []
+            if is_due:
+                self._made, self._made_bytes, self._written_at = [], 0, time.monotonic()
+        if batch:
+            self._write(batch)
+        return index
 
     def forget(self) -> None:
-        """Delete those that were used: their commit is in the log."""
-        _delete(self._store, self.used)
+        """Delete those that were read or written: their commit is in the log."""
+        _delete(self._store, self._keys)
+
+    def _write(self, batch: Sequence[tuple[str, bytes]]) -> None:
+        data = _packed(batch)
+        key = f"{INDEX_PREFIX}{digest_hex(data)}"
+        with self._lock:
+            self._keys.append(key)
+        self._store.put(key, data)
 
 
-def forget_indexes(store: ObjectStore, *, is_old: Callable[[float], bool] = lambda _: True) -> int:
-    """Delete indexes that wait for a commit, those whose time of writing `is_old` accepts; how many."""
-    keys = [stat.key for stat in store.list(INDEX_PREFIX) if is_old(stat.modified_at)]
-    _delete(store, keys)
-    return len(keys)
+def _packed(pairs: Sequence[tuple[str, bytes]]) -> bytes:
+    """Several indexes with their names, sealed by the digest before them."""
+    table = pa.table({"name": [name for name, _ in pairs], "index": pa.array([data for _, data in pairs], pa.binary())})
+    body = _ipc_bytes(table)
+    return digest_of(body) + body
+
+
+def _unpacked(data: bytes, *, name: str) -> list[tuple[str, bytes]]:
+    body = data[_DIGEST_BYTES:]
+    if digest_of(body) != data[:_DIGEST_BYTES]:
+        raise DataCorrupted(f"{name} is not what was written; delete it, it is made again")
+    table = pa.ipc.open_stream(pa.py_buffer(body)).read_all()
+    return list(zip(table.column("name").to_pylist(), table.column("index").to_pylist(), strict=True))
+
+
+def _ipc_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def forget_indexes(store: ObjectStore) -> None:
+    """Delete all indexes that wait for a commit; whoever is adopting makes them again."""
+    _delete(store, [stat.key for stat in store.list(INDEX_PREFIX)])
 
 
 def _delete(store: ObjectStore, keys: Sequence[str]) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "ReaderWithColumns",
     "ValueSlice",
     "ValuesDigest",
+    "chunks_prefix",
     "column_keys",
 ]
 
@@ -142,6 +143,11 @@ class ColumnManifest:
 def column_keys(digest: str, manifest: ColumnManifest) -> list[str]:
     """Keys below the dataset of a manifest and its parts."""
     return [document_key(digest), *(part_key(part.digest) for part in manifest.parts)]
+
+
+def chunks_prefix(base: str) -> str:
+    """Where finished chunks of interrupted functions wait; may be deleted at any time."""
+    return f"derived/columns/{base.split('/')[1]}/"
 
 
 class ValuesDigest:

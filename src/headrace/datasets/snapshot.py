@@ -127,6 +127,11 @@ class Snapshot:
         return [Commit(record, reader=self._dataset.reader) for record in self._records]
 
     @property
+    def commit_ids(self) -> list[str]:
+        """Ids of the chosen commits, in commit order."""
+        return [record.commit_id for record in self._records]
+
+    @property
     def schema(self) -> pa.Schema:
         """The chosen columns; media columns are large binary with their kind in the field's metadata."""
         return self._selection.visible_schema

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from operator import attrgetter
 
 import pyarrow as pa
 
@@ -12,8 +14,10 @@ from headrace.datasets.columns import merge_schemas, schema_from_json, type_from
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.errors import Unavailable
 from headrace.schema.tags import Tag
-from headrace.storage.canonical import JsonValue
+from headrace.storage.canonical import JsonValue, canonical_json, read_json
 from headrace.storage.log import LogEntry
+from headrace.storage.paged_dict import PagedDict
+from headrace.storage.paged_list import PagedList
 
 __all__ = [
     "Collection",
@@ -50,6 +54,7 @@ class LakeState:
     deleted: dict[str, DatasetRecord] = field(default_factory=dict)  # by id; can be restored
     purged: set[str] = field(default_factory=set)  # ids; their bytes are gone or about to go
     given_up: set[str] = field(default_factory=set)  # uids of folders that no dataset may be registered for
+    records: PagedList[DatasetRecord] = field(default_factory=PagedList)  # the values of `by_id`
 
     def apply(self, entry: LogEntry) -> None:
         """Take in one entry of the lake's log."""
@@ -59,6 +64,7 @@ class LakeState:
                 record = DatasetRecord(body["dataset"], body["uid"], body["name"])
                 self.by_id[record.dataset_id] = record
                 self.by_name[record.name] = record
+                self.records.append(record)
             case "delete-dataset":
                 record = self.by_id[body["dataset"]]
                 self.deleted[record.dataset_id] = record
@@ -66,6 +72,7 @@ class LakeState:
             case "restore-dataset":
                 record = replace(self.by_id[body["dataset"]], name=body["name"])
                 self.by_id[record.dataset_id] = self.by_name[record.name] = record
+                self.records[int(record.dataset_id) - 1] = record
                 del self.deleted[record.dataset_id]
             case "purge-dataset":
                 record = self.by_id[body["dataset"]]
@@ -80,7 +87,14 @@ class LakeState:
 
     def copy(self) -> LakeState:
         """A state that later entries do not change."""
-        return LakeState(dict(self.by_id), dict(self.by_name), dict(self.deleted), set(self.purged), set(self.given_up))
+        return LakeState(
+            dict(self.by_id),
+            dict(self.by_name),
+            dict(self.deleted),
+            set(self.purged),
+            set(self.given_up),
+            self.records.copy(),
+        )
 
     @property
     def visible(self) -> list[DatasetRecord]:
@@ -208,21 +222,22 @@ class DatasetState:
     owner: str | None = None
     created_at: str = ""
     updated_at: str = ""
-    commits: list[CommitRecord] = field(default_factory=list)
-    snapshots: dict[str, SnapshotRecord] = field(default_factory=dict)
-    version_hashes: dict[str, str] = field(default_factory=dict)  # to snapshot ids
+    commits: PagedList[CommitRecord] = field(default_factory=PagedList)
+    total_rows: int = 0  # of all commits
+    total_media_bytes: int = 0  # of all commits
+    snapshots: PagedDict[SnapshotRecord] = field(default_factory=lambda: PagedDict(attrgetter("snapshot_id")))
     aliases: dict[str, str] = field(default_factory=dict)  # to snapshot ids
-    runs: list[RunRecord] = field(default_factory=list)
-    visibilities: list[Visibility] = field(default_factory=lambda: [Visibility()])  # oldest first
+    runs: PagedList[RunRecord] = field(default_factory=PagedList)
+    visibilities: PagedList[Visibility] = field(default_factory=lambda: PagedList([Visibility()]))  # oldest first
     redacted_rows: str | None = None  # digest of the set of addresses whose content was purged
-    redactions: list[Redaction] = field(default_factory=list)  # what that set was after each purge
+    redactions: PagedList[Redaction] = field(default_factory=PagedList)  # what that set was after each purge
     hold: str | None = None  # why nothing may be purged or collected
     is_closed: bool = False  # the dataset was purged; nothing can be added
-    collections: list[Collection] = field(default_factory=list)  # oldest first
+    collections: PagedList[Collection] = field(default_factory=PagedList)  # oldest first
     fixed_rows: dict[str, str] = field(default_factory=dict)  # snapshot ids to digests of sets of addresses
     earlier_layouts: list[str] = field(default_factory=list)  # digests of layouts that later ones replaced
     packs: dict[str, str] = field(default_factory=dict)  # snapshot ids to digests of layouts
-    purged_keys: list[str] = field(default_factory=list)  # digests of documents with keys that purges superseded
+    purged_keys: PagedList[str] = field(default_factory=PagedList)  # digests of documents with superseded keys
     columns: dict[str, ColumnRecord] = field(default_factory=dict)  # added ones, by name
     former_columns: list[str] = field(default_factory=list)  # manifests of columns that later ones replaced
     moved_columns: dict[str, str] = field(default_factory=dict)  # manifests to those that hold the same values now
@@ -239,18 +254,17 @@ class DatasetState:
         """A state that later entries do not change."""
         return replace(
             self,
-            commits=list(self.commits),
-            snapshots=dict(self.snapshots),
-            version_hashes=dict(self.version_hashes),
+            commits=self.commits.copy(),
+            snapshots=self.snapshots.copy(),
             aliases=dict(self.aliases),
-            runs=list(self.runs),
-            visibilities=list(self.visibilities),
-            collections=list(self.collections),
-            purged_keys=list(self.purged_keys),
+            runs=self.runs.copy(),
+            visibilities=self.visibilities.copy(),
+            collections=self.collections.copy(),
+            purged_keys=self.purged_keys.copy(),
             columns=dict(self.columns),
             former_columns=list(self.former_columns),
             moved_columns=dict(self.moved_columns),
-            redactions=list(self.redactions),
+            redactions=self.redactions.copy(),
         )
 
     def column_manifest(self, digest: str) -> str:
@@ -275,10 +289,34 @@ class DatasetState:
         return self.visibilities[bisect_right(self.visibilities, time, key=lambda item: item.time) - 1]
 
     @property
-    def visible_commits(self) -> list[CommitRecord]:
+    def visible_commits(self) -> Sequence[CommitRecord]:
         """Commits that new selections may choose, oldest first."""
         hidden = self.visibility.hidden_commits
         return [record for record in self.commits if record.commit_id not in hidden] if hidden else self.commits
+
+    @property
+    def num_visible_commits(self) -> int:
+        """How many these are, without reading them."""
+        return len(self.commits) - len(self.visibility.hidden_commits)
+
+    @property
+    def num_visible_rows(self) -> int:
+        """Rows of these commits, deleted ones too; only hidden commits are read."""
+        return self.total_rows - sum(record.num_rows for record in self._hidden_records())
+
+    @property
+    def num_visible_media_bytes(self) -> int:
+        """Media bytes of these commits; only hidden commits are read."""
+        return self.total_media_bytes - sum(record.num_media_bytes for record in self._hidden_records())
+
+    @property
+    def version_hashes(self) -> dict[str, str]:
+        """Names of the reference service to the first logged snapshot of each."""
+        names: dict[str, str] = {}
+        for record in self.snapshots.values():
+            if record.version_hash is not None:
+                names.setdefault(record.version_hash, record.snapshot_id)
+        return names
 
     def apply(self, entry: LogEntry) -> None:
         """Take in one entry of the dataset's log."""
@@ -298,9 +336,7 @@ class DatasetState:
                     entry.actor,
                     tuple(sorted(body.get("columns", {}).items())),
                 )
-                self.snapshots[record.snapshot_id] = record
-                if record.version_hash is not None:
-                    self.version_hashes.setdefault(record.version_hash, record.snapshot_id)
+                self.snapshots.add(record)
             case "delete-commit":
                 self._hide(entry, self.visibility.hidden_commits | {body["commit"]})
             case "restore-commit":
@@ -330,16 +366,13 @@ class DatasetState:
             case "forget":
                 del self.snapshots[body["snapshot"]]
                 self._drop_packs([body["snapshot"]])
-                self.version_hashes = {
-                    name: target for name, target in self.version_hashes.items() if target != body["snapshot"]
-                }
             case "collect":
                 self.collections.append(Collection(entry.number, entry.time, body["condemned"]))
             case "collected":
-                self.collections = [
-                    replace(item, done_entry=entry.number) if item.entry == body["entry"] else item
-                    for item in self.collections
-                ]
+                for idx in reversed(range(len(self.collections))):
+                    if self.collections[idx].entry == body["entry"]:
+                        self.collections[idx] = replace(self.collections[idx], done_entry=entry.number)
+                        break
             case "alias":
                 self.aliases[body["alias"]] = body["snapshot"]
             case "run":
@@ -351,6 +384,9 @@ class DatasetState:
             case _:
                 raise _unknown(entry)
         self.updated_at = entry.created_at
+
+    def _hidden_records(self) -> Iterable[CommitRecord]:
+        return (self.commits[int(commit_id) - 1] for commit_id in self.visibility.hidden_commits)
 
     def _create(self, entry: LogEntry, body: JsonValue) -> None:
         self.uid = body["uid"]
@@ -369,22 +405,25 @@ class DatasetState:
     def _revert(self, entry: LogEntry, number: int) -> None:
         """Show what was visible right after a commit."""
         then = self.visibility_at(self.commits[number - 1].time)
-        later = {record.commit_id for record in self.commits[number:]}
+        later = {str(later) for later in range(number + 1, len(self.commits) + 1)}
         self.visibilities.append(replace(then, time=entry.time, hidden_commits=then.hidden_commits | later))
 
     def _purge(self, entry: LogEntry, body: JsonValue) -> None:
         layouts = body["layouts"]
-        for number, change in body["commits"].items():
-            record = self.commits[int(number) - 1]
-            self.commits[int(number) - 1] = replace(
-                record, manifest=change["manifest"], statistics=change["statistics"], redacted_root=change["rows"]
-            )
+        changes = {
+            int(number) - 1: (change["manifest"], change["statistics"], change["rows"])
+            for number, change in body["commits"].items()
+        }
+
+        def redact(idx: int, record: CommitRecord) -> CommitRecord:
+            manifest, statistics, rows = changes[idx]
+            return replace(record, manifest=manifest, statistics=statistics, redacted_root=rows)
+
+        self.commits.change(sorted(changes), redact)
         if layouts:
             self.earlier_layouts = [*self.earlier_layouts, *layouts]
-            self.commits = [
-                replace(record, layout=layouts.get(record.layout, record.layout)) if record.layout else record
-                for record in self.commits
-            ]
+            moved = [idx for idx, record in enumerate(self.commits) if record.layout in layouts]
+            self.commits.change(moved, lambda _, record: replace(record, layout=layouts[record.layout]))
         self.redacted_rows = body["redacted"]
         self.redactions.append(Redaction(entry.number, body["redacted"]))
         self.fixed_rows = {**self.fixed_rows, **body["fixed"]}
@@ -432,8 +471,7 @@ class DatasetState:
         used = {record.layout for first, last in ranges for record in self.commits[first - 1 : last]}
         self.earlier_layouts = [*self.earlier_layouts, *sorted(item for item in used if item is not None)]
         for first, last in ranges:
-            for idx in range(first - 1, last):
-                self.commits[idx] = replace(self.commits[idx], layout=layout)
+            self.commits.change(range(first - 1, last), lambda _, record: replace(record, layout=layout))
 
     def _commit(self, entry: LogEntry, body: JsonValue) -> None:
         record = CommitRecord(
@@ -446,7 +484,7 @@ class DatasetState:
             num_rejected=body["num_rejected"],
             tags=tuple((key, value) for key, value in body["tags"]),
             message=body["message"],
-            schema=schema_from_json(body["schema"]),
+            schema=_shared_schema(canonical_json(body["schema"])),
             time=entry.time,
             created_at=entry.created_at,
             actor=entry.actor,
@@ -459,6 +497,14 @@ class DatasetState:
         elif self._schema != record.schema:
             self._schema = merge_schemas([self._schema, record.schema])
         self.commits.append(record)
+        self.total_rows += record.num_rows
+        self.total_media_bytes += record.num_media_bytes
+
+
+@lru_cache(maxsize=256)
+def _shared_schema(document: bytes) -> pa.Schema:
+    """One object for equal schemas, so that ten thousand commits hold one."""
+    return schema_from_json(read_json(document, name="schema"))
 
 
 def _unknown(entry: LogEntry) -> Unavailable:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from headrace.datasets.addresses import read_addresses
+from headrace.datasets.column_rewriting import prove_column
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import CommitManifest, document_key, read_document
 from headrace.datasets.reading import CommitReader
 from headrace.datasets.row_proof import prove_rows
+from headrace.datasets.sidecars import ColumnManifest
 from headrace.datasets.state import CommitRecord
 from headrace.errors import DataCorrupted, HeadraceError, NotFound
 from headrace.progress import NO_PROGRESS, Progress
@@ -104,6 +106,8 @@ def _verify_dataset(report: VerifyReport, dataset: Dataset, progress: Progress) 
     sets |= {item.rows for item in state.redactions}
     for digest in sorted(digest for digest in sets if digest is not None):
         _guard(report, name, lambda digest=digest: _addresses(report, dataset, digest))  # type: ignore[misc]
+    for digest in sorted(state.column_manifests):
+        _guard(report, name, lambda digest=digest: _column(report, dataset, digest, seen))  # type: ignore[misc]
     for digest in state.packs.values():
         _guard(report, name, lambda digest=digest: _pack(report, dataset, digest, seen))  # type: ignore[misc]
     for run in state.runs:
@@ -148,6 +152,15 @@ def _document(report: VerifyReport, dataset: Dataset, digest: str) -> Any:
     report.num_objects += 1
     report.num_bytes += 0 if stat is None else stat.size
     return document
+
+
+def _column(report: VerifyReport, dataset: Dataset, digest: str, seen: set[str]) -> None:
+    manifest = ColumnManifest.from_json(_document(report, dataset, digest))
+    for part in manifest.parts:
+        if part_key(part.digest) not in seen:
+            seen.add(part_key(part.digest))
+            _object(report, dataset, part_key(part.digest), part.digest)
+    prove_column(dataset, manifest)
 
 
 def _pack(report: VerifyReport, dataset: Dataset, digest: str, seen: set[str]) -> None:

@@ -14,7 +14,8 @@ __all__ = ["version_hash"]
 
 def version_hash(commit_numbers: Iterable[int]) -> str:
     """ "hash" + base64 of the bit set: [1, 2] -> "hashBg==", nothing -> "hash"."""
-    bits = 0
-    for number in commit_numbers:
-        bits |= 1 << number
-    return "hash" + b64encode(bits.to_bytes((bits.bit_length() + 7) // 8, "little")).decode()
+    numbers = list(commit_numbers)
+    bits = bytearray(max(numbers) // 8 + 1 if numbers else 0)
+    for number in numbers:
+        bits[number >> 3] |= 1 << (number & 7)
+    return "hash" + b64encode(bits).decode()

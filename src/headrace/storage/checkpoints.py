@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
@@ -51,13 +51,18 @@ class StateForm(Protocol[S]):
     """How a state looks in a checkpoint."""
 
     @property
-    def version(self) -> int:
+    def version(self) -> str:
         """Changes with what the state holds: checkpoints of another version are not read."""
         ...
 
     @property
     def interval(self) -> int:
         """Entries between two checkpoints."""
+        ...
+
+    @property
+    def at_once(self) -> Set[str]:
+        """Operations whose entries get a checkpoint of their own, because they are dear to repeat."""
         ...
 
     @property
@@ -126,10 +131,10 @@ class Checkpoints(Generic[S]):
             require_digest(data, key.rpartition("/")[2].removesuffix(".jsonl"), name=f"{self._store.uri}/{key}")
             yield from data.splitlines()
 
-    def write_if_due(self, number: int, digest: str, *, time: int, state: S) -> None:
+    def write_if_due(self, number: int, digest: str, *, time: int, operation: str, state: S) -> None:
         """Write the checkpoint for `number` if one belongs there. A failure is logged, never raised: the entry
         stands."""
-        if self._form is None or number % self._form.interval:
+        if self._form is None or (number % self._form.interval and operation not in self._form.at_once):
             return
         try:
             self.write(number, digest, time=time, state=state)
@@ -200,23 +205,25 @@ class Checkpoints(Generic[S]):
                 f"folder '{self._folder[:-1]}'; it is rebuilt from the log"
             )
 
-    def superseded(self, *, older_than: float) -> list[ObjectStat]:
-        """What the newest two checkpoints do not need, heads before pages, last written at `older_than` or before.
+    def superseded(self, *, older_than: float) -> tuple[list[ObjectStat], list[ObjectStat]]:
+        """Heads and pages that the newest two checkpoints do not need, last written at `older_than` or before.
 
-        Delete in this order: a writer takes pages for stored as long as it finds the head that it knows.
+        Delete the heads first: a writer takes pages for stored as long as it finds the head that it knows.
         """
         stats = list(self._store.list(self._folder))
         heads = [stat for stat in stats if self._head_name.fullmatch(stat.key)]
-        pages = [
-            stat for stat in stats if stat.key.startswith((f"{self._folder}pages/", f"{self._folder}segments/"))
-        ]
+        pages = [stat for stat in stats if stat.key.startswith((f"{self._folder}pages/", f"{self._folder}segments/"))]
         kept = {stat.key for stat in heads[:_NUM_KEPT]}
         for key in list(kept):
             try:
                 kept.update(self._pages_of(key))
             except (DataCorrupted, NotFound, *_SHAPE_ERRORS):  # whoever opens it goes on without it
                 continue
-        return [stat for stat in (*heads, *pages) if stat.key not in kept and stat.modified_at <= older_than]
+
+        def is_due(stat: ObjectStat) -> bool:
+            return stat.key not in kept and stat.modified_at <= older_than
+
+        return list(filter(is_due, heads)), list(filter(is_due, pages))
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -272,11 +279,8 @@ class Checkpoints(Generic[S]):
         return [self._page_key(digest) for items in document["lists"].values() for _, digest in items["pages"]]
 
     def _holds_entries(self, checkpoint: Checkpoint[S], last_digest: str | None) -> bool:
-        last = b""
-        count = 0
-        for last in self.entries(checkpoint):
-            count += 1
-        return count == checkpoint.number and digest_hex(last) == last_digest
+        entries = list(self.entries(checkpoint))
+        return len(entries) == checkpoint.number and digest_hex(entries[-1]) == last_digest
 
     def _document(self, state: S) -> bytes:
         """The whole state as one document, however it is cut."""

@@ -164,7 +164,9 @@ class EntryLog(Generic[S]):
                 if created:
                     entry = self._parse(data, number, is_verified=True)
                     self._apply(entry)
-                    self.checkpoints.write_if_due(number, entry.digest, time=entry.time, state=self._state)
+                    self.checkpoints.write_if_due(
+                        number, entry.digest, time=entry.time, operation=operation, state=self._state
+                    )
                     return entry
                 self._pause(random.random() * min(0.002 * 2 ** min(attempt, 8), 0.5))  # noqa: S311 - jitter, no secret
         raise Unavailable(

@@ -38,14 +38,24 @@ class PagedDict(Mapping[str, V], Generic[V]):
         made._is_shared = self._is_shared = True
         return made
 
+    def of_values(self, values: PagedList[V | None]) -> PagedDict[V]:
+        """A mapping of the same kind over stored values."""
+        return PagedDict(self._key_of, values)
+
     def add(self, value: V) -> None:
         """Add a value under a key that is not there."""
         self._values.append(value)
         if self._places is not None:
             self._own_places()[self._key_of(value)] = len(self._values) - 1
 
-    def remove(self, key: str) -> None:
-        """Remove a key. Raises KeyError if it is not there."""
+    def __setitem__(self, key: str, value: V) -> None:
+        place = self._find().get(key)
+        if place is None:
+            self.add(value)
+        else:
+            self._values[place] = value
+
+    def __delitem__(self, key: str) -> None:
         places = self._own_places()
         self._values[places[key]] = None
         del places[key]

@@ -147,9 +147,7 @@ class PagedList(Sequence[T]):
     def __getitem__(self, place: int | slice) -> T | list[T]:
         if isinstance(place, slice):
             places = range(len(self))[place]
-            if len(places) == len(self) and places.step == 1:
-                return list(self)
-            return [self[idx] for idx in places]
+            return self._items_of(places) if places.step == 1 else [self[idx] for idx in places]
         page_idx, offset = self._find(place)
         return self._rest[offset] if page_idx is None else self._pages[page_idx].items[offset]
 
@@ -169,9 +167,7 @@ class PagedList(Sequence[T]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PagedList):
             return (
-                len(self) == len(other)
-                and all(map(_is_same, self._pages, other._pages))
-                and self._rest == other._rest
+                len(self) == len(other) and all(map(_is_same, self._pages, other._pages)) and self._rest == other._rest
             )
         return len(self) == len(other) and list(self) == other if isinstance(other, list) else NotImplemented
 
@@ -189,6 +185,20 @@ class PagedList(Sequence[T]):
         page_idx = bisect_right(self._ends, idx)
         start = self._ends[page_idx - 1] if page_idx else 0
         return (page_idx if page_idx < len(self._pages) else None), idx - start
+
+    def _items_of(self, places: range) -> list[T]:
+        starts = [0, *self._ends]
+        touched = [
+            (start, page)
+            for start, page in zip(starts, self._pages, strict=False)
+            if start < places.stop and start + page.length > places.start
+        ]
+        read_together([page for _, page in touched if not page.is_read])
+        found: list[T] = []
+        for start, page in touched:
+            found.extend(page.items[max(places.start - start, 0) : places.stop - start])
+        found.extend(self._rest[max(places.start - starts[-1], 0) : max(places.stop - starts[-1], 0)])
+        return found
 
     def _merge(self) -> None:
         length = SMALLEST_PAGE

@@ -132,7 +132,7 @@ class RemoteStore:
                 piece = next(pieces, None)
             if piece is None:
                 return
-            yield piece.to_bytes()
+            yield bytes(piece)
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         check_new_key(key)

@@ -1,125 +1,165 @@
-"""Checkpoints of long logs."""
+"""Checkpoints of long logs; how logs use them is in test_log.py."""
 
 from __future__ import annotations
 
-import itertools
+import logging
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.errors import DataCorrupted
-from headrace.storage.checkpoints import INTERVAL, Checkpoints, segment_runs
-from headrace.storage.digests import digest_hex
+from headrace.errors import DataCorrupted, Unavailable
+from headrace.storage.checkpoints import INTERVAL, Checkpoints, ListForm
+from headrace.storage.paged_list import PagedList
 from headrace.storage.sealed import seal
 from tests.scripted_store import ScriptedStore
 
-
-@given(st.integers(1, 200_000).map(lambda count: count * INTERVAL))
-def test_segment_runs_cover_the_log_exactly(number: int) -> None:
-    runs = segment_runs(number)
-    assert runs[0][0] == 1
-    assert runs[-1][1] == number
-    for (_, last), (first, _) in itertools.pairwise(runs):
-        assert first == last + 1
-    lengths = [last - first + 1 for first, last in runs]
-    assert lengths == sorted(lengths, reverse=True)
-    powers = {INTERVAL * 8**power for power in range(12)}
-    assert set(lengths) <= powers
-    assert all(lengths.count(length) <= 7 for length in set(lengths))
-    assert all((first - 1) % (last - first + 1) == 0 for first, last in runs), "runs keep their place as the log grows"
+_BASE = "datasets/a/"
 
 
-def _line(number: int) -> bytes:
-    return b'{"number":%d}' % number
+class _NumbersForm:
+    """A state that is a list of numbers."""
+
+    version = "1"
+    interval = INTERVAL
+    at_once = frozenset[str]()
+
+    def __init__(self, version: str = "1") -> None:
+        self.version = version
+        self.lists = {"numbers": ListForm(list, list)}
+
+    def head(self, state: PagedList[int]) -> Any:
+        return {}
+
+    def paged_lists(self, state: PagedList[int]) -> Mapping[str, PagedList[Any]]:
+        return {"numbers": state}
+
+    def state(self, head: Any, lists: Mapping[str, PagedList[Any]]) -> PagedList[int]:
+        return lists["numbers"]
 
 
-class _Entries:
-    """Stands for the entries of a log and counts how many were read."""
-
-    def __init__(self) -> None:
-        self.num_read = 0
-
-    def __call__(self, number: int) -> bytes:
-        self.num_read += 1
-        return _line(number)
+def _never(number: int) -> PagedList[int]:
+    raise AssertionError("the log was read")
 
 
-def _written(store: ScriptedStore, upto: int) -> tuple[Checkpoints, _Entries]:
-    checkpoints, entries = Checkpoints(store, "datasets/a/"), _Entries()
-    for number in range(INTERVAL, upto + 1, INTERVAL):
-        checkpoints.write(number, digest_hex(_line(number)), entries)
-    return checkpoints, entries
+def _checkpoints(store: ScriptedStore, version: str = "1") -> Checkpoints[PagedList[int]]:
+    return Checkpoints(store, _BASE, _NumbersForm(version))
 
 
-@pytest.mark.parametrize("num_runs", [1, 2, 7, 8, 9, 17, 64, 65])
-def test_newest_checkpoint_gives_every_entry_in_order(num_runs: int) -> None:
+def _written(store: ScriptedStore, upto: int) -> Checkpoints[PagedList[int]]:
+    checkpoints = _checkpoints(store)
+    numbers: PagedList[int] = PagedList()
+    for number in range(1, upto + 1):
+        numbers.append(number)
+        checkpoints.write_if_due(number, f"d{number}", time=number, operation="add", state=numbers)
+    return checkpoints
+
+
+@pytest.mark.parametrize("number", [8, 32, 40, 264, 2_064])
+def test_newest_checkpoint_gives_the_state(number: int) -> None:
     store = ScriptedStore()
-    number = num_runs * INTERVAL
-    checkpoints, entries = _written(store, number)
-    checkpoint = checkpoints.newest()
-    assert checkpoint is not None
-    assert (checkpoint.number, checkpoint.digest) == (number, digest_hex(_line(number)))
-    assert list(checkpoints.entries(checkpoint)) == [_line(item) for item in range(1, number + 1)]
-    assert entries.num_read == number, "each entry is read once, then copied from segments"
+    checkpoints = _written(store, number)
+    found = list(checkpoints.newest(rebuild=_never))
+    assert [item.number for item in found] == [number, number - INTERVAL][: number // INTERVAL]
+    assert (found[0].digest, found[0].time, found[0].state) == (f"d{number}", number, list(range(1, number + 1)))
+    checkpoints.check(lambda upto: (PagedList(range(1, upto + 1)), f"d{upto}"))
+
+
+def test_full_pages_are_written_once() -> None:
+    store = ScriptedStore()
+    _written(store, 2_064)
+    assert len(store.keys_put) == len(set(store.keys_put))
+    pages = [key for key in store.keys_put if "/pages/" in key]
+    assert len(pages) < 2_064 / 32 + 2_064 / 256 + 2
+    assert len(store.keys_put) - len(pages) == 2_064 // INTERVAL
+    heads = [key for key in store.keys_put if "/pages/" not in key]
+    assert max(len(store.get(key)) for key in heads) < 2_000
 
 
 def test_no_checkpoint_is_written_between_the_intervals() -> None:
     store = ScriptedStore()
-    checkpoints = Checkpoints(store, "")
-    assert checkpoints.newest() is None
-    for number in (1, 63, 65, 100):
-        checkpoints.write_if_due(number, "d", _line)
+    _written(store, INTERVAL - 1)
     assert store.contents() == {}
-    checkpoints.write_if_due(64, "d", _line)
-    assert sorted(re.sub("[0-9a-f]{64}", "DIGEST", key) for key in store.contents()) == [
-        "checkpoints/9999999935.json",
-        "checkpoints/segments/DIGEST.jsonl",
-    ]
-
-
-def test_checkpoints_work_without_those_before() -> None:
-    store = ScriptedStore()
-    checkpoints = Checkpoints(store, "")
-    checkpoints.write(INTERVAL * 10, "d", _line)
-    found = checkpoints.newest()
-    assert found is not None
-    assert list(checkpoints.entries(found)) == [_line(item) for item in range(1, INTERVAL * 10 + 1)]
+    assert list(_checkpoints(store).newest(rebuild=_never)) == []
+    _written(store, 5 * INTERVAL)
+    assert {re.sub("[0-9a-f]{64}", "DIGEST", key) for key in store.contents()} == {
+        *(f"{_BASE}checkpoints/9999999/{9_999_999_999 - number:010d}.json" for number in range(8, 41, 8)),
+        f"{_BASE}checkpoints/pages/DIGEST.json",
+    }
 
 
 def test_strange_files_beside_checkpoints_are_ignored() -> None:
     store = ScriptedStore()
-    checkpoints, _ = _written(store, INTERVAL)
-    store.replace("datasets/a/checkpoints/.DS_Store", b"x")
-    store.replace("datasets/a/checkpoints/0readme.txt", b"x")
-    found = checkpoints.newest()
-    assert found is not None
-    assert found.number == INTERVAL
+    checkpoints = _written(store, INTERVAL)
+    for name in (".DS_Store", "0readme.txt", "9999999/copy of 9999999991.json", "pages/x"):
+        store.replace(f"{_BASE}checkpoints/{name}", b"x")
+    assert [item.number for item in checkpoints.newest(rebuild=_never)] == [INTERVAL]
+    assert f"{_BASE}checkpoints/.DS_Store" not in str(checkpoints.superseded(older_than=1e12))
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 1 << 20))
-def test_flipped_bit_in_a_checkpoint_or_segment_is_named(bit: int) -> None:
+def test_flipped_bit_is_named_by_the_check(bit: int) -> None:
     store = ScriptedStore()
-    checkpoints, _ = _written(store, INTERVAL)
+    checkpoints = _written(store, 5 * INTERVAL)
     for key in list(store.contents()):
         before = store.contents()[key]
         store.flip_bit(key, bit)
-
-        def read() -> None:
-            found = checkpoints.newest()
-            assert found is not None
-            list(checkpoints.entries(found))
-
         with pytest.raises(DataCorrupted, match=key):
-            read()
+            checkpoints.check(lambda upto: (PagedList(range(1, upto + 1)), f"d{upto}"))
         store.replace(key, before)
 
 
-@pytest.mark.parametrize("document", [{}, {"segments": 5}, {"segments": [{}], "number": 64, "digest": "d"}])
-def test_checkpoint_of_another_shape_is_corrupted(document: dict[str, object]) -> None:
+def test_damaged_pages_cost_one_replay(caplog: pytest.LogCaptureFixture) -> None:
     store = ScriptedStore()
-    store.replace("checkpoints/9999999935.json", seal(document))
-    with pytest.raises(DataCorrupted, match=r"checkpoints/9999999935.json is no checkpoint.*delete the folder"):
-        Checkpoints(store, "").newest()
+    _written(store, 320)
+    for key in [key for key in store.contents() if "/pages/" in key]:
+        store.flip_bit(key, 77)
+    replayed: list[int] = []
+
+    def rebuild(number: int) -> PagedList[int]:
+        replayed.append(number)
+        return PagedList(range(1, number + 1))
+
+    checkpoint = next(_checkpoints(store).newest(rebuild=rebuild))
+    assert replayed == []
+    with caplog.at_level(logging.WARNING):
+        assert checkpoint.state == list(range(1, 321))
+    assert replayed == [320]
+    assert "page of a checkpoint ignored" in caplog.text
+
+
+def test_log_that_is_shorter_than_its_checkpoint_is_told() -> None:
+    store = ScriptedStore()
+    _written(store, 40)
+    store.delete(next(key for key in store.contents() if "/pages/" in key))
+    state = next(_checkpoints(store).newest(rebuild=lambda _: PagedList([1]))).state
+    assert state is not None
+    with pytest.raises(Unavailable, match="delete this folder"):
+        list(state)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"format": 1, "segments": 5, "number": 64, "digest": "d"},
+        {"format": 2, "state_version": "1", "number": 64, "digest": "d", "time": 1, "state": {}, "lists": {}},
+        {"format": 2, "state_version": "2", "number": 64, "digest": "d"},
+        {"format": 3, "state_version": "1", "number": 64, "digest": "d"},
+        {
+            "format": 2, "state_version": "1", "number": 64, "digest": "d", "time": 1, "state": {},
+            "lists": {"numbers": {"pages": [[64, "x"]], "rest": []}},
+        },
+    ],
+)  # fmt: skip
+def test_checkpoint_of_another_shape_is_passed_over(document: dict[str, object]) -> None:
+    store = ScriptedStore()
+    _written(store, INTERVAL)
+    store.replace(f"{_BASE}checkpoints/9999999/9999999935.json", seal(document))
+    assert [item.number for item in _checkpoints(store).newest(rebuild=_never)] == [INTERVAL]
+    with pytest.raises(DataCorrupted, match="9999999935"):
+        _checkpoints(store).check(lambda upto: (PagedList(range(1, upto + 1)), f"d{upto}"))

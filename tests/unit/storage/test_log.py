@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import itertools
-from collections.abc import Callable
+import logging
+import re
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from headrace.errors import Conflict, DataCorrupted, Unavailable
 from headrace.storage.canonical import read_json
+from headrace.storage.checkpoints import INTERVAL, ListForm
 from headrace.storage.digests import digest_hex
 from headrace.storage.disk import SystemDisk
 from headrace.storage.local import LocalStore
 from headrace.storage.log import EntryLog, LogEntry
-from headrace.storage.memory import MemoryStore
 from headrace.storage.sealed import seal
 from headrace.storage.store import ObjectStore
 from tests.scripted_store import ScriptedStore
@@ -197,14 +201,18 @@ def test_opening_finds_every_entry(num_entries: int, *, is_local: bool) -> None:
     assert (opened.number, opened.digest) == (log.number, log.digest)
 
 
-def test_long_log_opens_from_its_checkpoint_alone() -> None:
-    store = ScriptedStore()
+def test_long_log_opens_from_its_checkpoint_and_reads_pages_when_asked() -> None:
+    store = ScriptedStore(is_local=False)
     log = _log(store)
     for value in range(130):
         _add(log, value)
     store.calls.clear()
-    assert _log(store).refresh().entries == log.refresh().entries
-    assert store.calls["get"] <= 9  # checkpoint, two segments, two entries and the free number, once more for each log
+    opened = _log(store)
+    values = opened.refresh().values
+    assert (len(values), values[-1], store.calls["get"]) == (130, 129, 4)  # head, entry 128 and the two after it
+    assert values[3] == 3
+    assert store.calls["get"] == 5
+    assert opened.refresh().entries == log.refresh().entries
     for key in list(store.contents()):
         if "checkpoints/" in key:
             store.delete(key)
@@ -233,16 +241,38 @@ def _checkpointed(num_entries: int = 70) -> ScriptedStore:
     return store
 
 
-@pytest.mark.parametrize("folder", ["checkpoints/segments/", "checkpoints/99"])
-def test_damaged_checkpoint_is_named_by_the_check_and_opening_reads_the_log(folder: str) -> None:
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
+@pytest.mark.parametrize("folder", ["checkpoints/pages/", "checkpoints/9999999/99999998"])
+def test_damaged_checkpoint_is_told_and_opening_reads_the_log(
+    folder: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     store = _checkpointed(140)
-    damaged = next(key for key in store.contents() if folder in key)
-    store.flip_bit(damaged, 300)
+    head = next(key for key in store.contents() if "checkpoints/99" in key)
+    pages = re.findall("[0-9a-f]{64}", read_json(store.get(head), name="x")["lists"]["values"]["pages"].__str__())
+    damaged = next(key for key in store.contents() if folder in key and ("pages/" not in key or pages[0] in key))
+    if damage == "flip":
+        store.flip_bit(damaged, 300)
+    elif damage == "cut":
+        store.replace(damaged, store.get(damaged)[:-7])
+    else:
+        store.delete(damaged)
     log = _log(store)
-    assert log.refresh().values == list(range(140))
-    with pytest.raises(DataCorrupted, match=damaged):
+    with caplog.at_level(logging.WARNING):
+        assert log.refresh().values == list(range(140))
+        assert log.refresh().values == list(range(140))
+    if damage == "delete" and "pages/" not in damaged:
+        assert not caplog.records
         log.check_checkpoint()
-    assert _add(log, 140).number == 141
+    else:
+        assert len(caplog.records) == 1
+        assert damaged in caplog.text
+        with pytest.raises(DataCorrupted, match=damaged):
+            log.check_checkpoint()
+    for value in range(140, 148):
+        _add(log, value)
+    if "pages/" in damaged:
+        with pytest.raises(DataCorrupted) if damage != "delete" else contextlib.nullcontext():
+            log.check_checkpoint()  # what was missing was written again; put leaves what is there
     for key in list(store.contents()):
         if "checkpoints/" in key:
             store.delete(key)
@@ -250,9 +280,9 @@ def test_damaged_checkpoint_is_named_by_the_check_and_opening_reads_the_log(fold
     assert _log(store).refresh().values == list(range(141))
 
 
-def test_missing_segment_is_no_harm() -> None:
+def test_missing_pages_are_no_harm() -> None:
     store = _checkpointed(140)
-    for key in [key for key in store.contents() if "segments/" in key][:1]:
+    for key in [key for key in store.contents() if "pages/" in key]:
         store.delete(key)
     assert _log(store).refresh().values == list(range(140))
 
@@ -271,8 +301,102 @@ def test_checkpoint_of_another_log_is_refused() -> None:
     for key in list(store.contents()):
         if "checkpoints/" in key and key not in other.contents():
             store.delete(key)
-    with pytest.raises(DataCorrupted, match="does not continue entry 64"):
-        _log(store).refresh()
+    log = _log(store)
+    assert log.refresh().values == list(range(70))
+    assert log.digest == digest_hex(store.get(_key(70)))
+    with pytest.raises(DataCorrupted, match="does not hold what the first 64 entries of the log add up to"):
+        log.check_checkpoint()
+
+
+def test_entry_that_a_checkpoint_knows_is_not_given_again() -> None:
+    store = _checkpointed(64)
+    store.delete(_key(64))
+    with pytest.raises(DataCorrupted, match=f"{_key(64)} is missing"):
+        _add(_log(store), "would take the lost number")
+    with pytest.raises(DataCorrupted, match=f"{_key(64)} is missing"):
+        _log(store).check_checkpoint()
+
+
+def test_heavy_entry_gets_a_checkpoint_at_once() -> None:
+    store = _checkpointed(3)
+    _log(store).append("heavy", lambda _: {"value": "heavy"})
+    assert sum("checkpoints/" in key for key in store.contents()) == 1
+
+
+def test_removed_folder_is_written_again_as_a_whole() -> None:
+    store = ScriptedStore()
+    log = _log(store)
+    for value in range(300):
+        _add(log, value)
+    for key in list(store.contents()):
+        if "checkpoints/" in key:
+            store.delete(key)
+    for value in range(300, 304):
+        _add(log, value)
+    log.check_checkpoint()
+    store.calls.clear()
+    assert _log(store).refresh().values == list(range(304))
+    assert store.calls["get"] < 10
+
+
+def test_rivals_write_the_same_pages() -> None:
+    store = ScriptedStore()
+    logs = [_log(store), _log(store)]
+    for value in range(200):
+        _add(logs[value % 3 % 2], value)
+    for log in logs:
+        log.check_checkpoint()
+        log.checkpoints.write(200, str(log.digest), time=0, state=log.refresh())
+    log.check_checkpoint()
+    assert _log(store).refresh().values == list(range(200))
+
+
+def test_superseded_checkpoints_go_and_the_newest_two_stay() -> None:
+    store = _checkpointed(2_200)
+    log = _log(store)
+    log.refresh()
+    heads, pages = log.checkpoints.superseded(older_than=1e12)
+    assert len(heads) == 2_200 // INTERVAL - 2
+    assert log.checkpoints.superseded(older_than=0) == ([], [])
+    for stat in (*heads, *pages):
+        store.delete(stat.key)
+    assert log.checkpoints.superseded(older_than=1e12) == ([], [])
+    log.check_checkpoint()
+    store.calls.clear()
+    assert _log(store).refresh().values == list(range(2_200))
+    assert store.calls["get"] < 20
+    for value in range(8):
+        _add(log, value)
+    log.check_checkpoint()
+
+
+def test_checkpoint_of_an_earlier_version_still_opens() -> None:
+    """Format 1 repeated the entries in segments."""
+    store = ScriptedStore(is_local=False)
+    log = EntryLog(store, _BASE, state=Values(), actor="me@here")
+    for value in range(130):
+        _add(log, value)
+    lines = b"".join(store.get(_key(number)) + b"\n" for number in range(1, 129))
+    store.replace(f"{_BASE}checkpoints/segments/{digest_hex(lines)}.jsonl", lines)
+    segments = [{"first": 1, "last": 128, "digest": digest_hex(lines)}]
+    document = {"format": 1, "number": 128, "digest": digest_hex(store.get(_key(128))), "segments": segments}
+    store.replace(f"{_BASE}checkpoints/9999999871.json", seal(document))
+    store.calls.clear()
+    opened = _log(store)
+    assert opened.refresh().values == list(range(130))
+    assert store.calls["get"] < 10
+    opened.check_checkpoint()
+    for value in range(130, 140):
+        _add(opened, value)
+    opened.check_checkpoint()
+    store.calls.clear()
+    assert _log(store).refresh().values == list(range(140))
+    assert store.calls["get"] < 20
+    store.flip_bit(f"{_BASE}checkpoints/segments/{digest_hex(lines)}.jsonl", 5)
+    for key in list(store.contents()):
+        if "checkpoints/99999998" in key and key != f"{_BASE}checkpoints/9999999871.json":
+            store.delete(key)
+    assert _log(store).refresh().values == list(range(140))
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])
@@ -301,6 +425,8 @@ def test_tampered_entry_below_a_checkpoint_is_found_by_the_full_replay() -> None
     assert log.refresh().values == list(range(70))
     with pytest.raises(DataCorrupted, match=f"{_key(4)} does not continue"):
         list(log.entries())
+    with pytest.raises(DataCorrupted, match=f"{_key(4)} does not continue"):
+        log.check_checkpoint()
 
 
 def test_swapped_entries_are_found() -> None:

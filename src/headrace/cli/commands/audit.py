@@ -74,6 +74,12 @@ def _told(entry: AuditEntry) -> str:
             return format_rows(details["num_rows"])
         case "collect":
             return f"{format_count(details['num_objects'])} objects, {format_bytes(details['num_bytes'])}"
+        case "add-columns":
+            return ", ".join(str(item["name"]) for item in details["columns"])
+        case "drop-columns":
+            return ", ".join(details["columns"])
+        case "compact-columns":
+            return f"{format_count(len(details['columns']))} added columns"
         case "collected":
             return f"entry {details['entry']}"
         case "give-up-folders":

@@ -18,6 +18,9 @@ dataset = LazyGroup(
         "changes": LazyCommand(
             "headrace.cli.commands.dataset_changes:changes", "Tell what came and went since a commit."
         ),
+        "compact": LazyCommand(
+            "headrace.cli.commands.dataset_compact:compact", "Move the rows of many small commits into few objects."
+        ),
         "delete": LazyCommand("headrace.cli.commands.dataset_delete:delete", "Take a dataset off the list.", _REMOVING),
         "restore": LazyCommand(
             "headrace.cli.commands.dataset_restore:restore", "Bring a deleted dataset back, as it was.", _REMOVING

@@ -34,13 +34,13 @@ def list_datasets(output: Output, *, lake: str, is_deleted: bool) -> None:
     rows = []
     for dataset in datasets:
         state = dataset.state()
-        num_bytes = sum(commit.num_media_bytes for commit in state.visible_commits)
+        num_bytes = state.num_visible_media_bytes
         rows.append(
             (
                 dataset.id,
                 dataset.name,
                 state.type_name,
-                format_count(len(state.visible_commits)),
+                format_count(state.num_visible_commits),
                 format_count(dataset.num_rows),
                 format_bytes(num_bytes) if num_bytes else "",
                 format_moment(state.updated_at),

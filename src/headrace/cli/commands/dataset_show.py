@@ -41,7 +41,7 @@ def show(output: Output, *, dataset: Reference) -> None:
             ("key", f"{target.key} ({target.on_duplicate_key})" if target.key else None),
             ("created", format_moment(state.created_at)),
             ("updated", format_moment(state.updated_at)),
-            ("commits", format_count(len(state.visible_commits))),
+            ("commits", format_count(state.num_visible_commits)),
             ("rows", format_count(statistics["num_rows"])),
             ("deleted", _deleted_text(document)),
             ("hold", state.hold),

@@ -9,6 +9,7 @@ rows = LazyGroup(
     lazy_commands={
         "delete": LazyCommand("headrace.cli.commands.rows_delete:delete", "Hide rows from new snapshots."),
         "restore": LazyCommand("headrace.cli.commands.rows_restore:restore", "Show deleted rows again."),
+        "purge": LazyCommand("headrace.cli.commands.rows_purge:purge", "Erase the content of rows for ever."),
     },
-    help_text="Delete single rows and bring them back.",
+    help_text="Delete single rows, bring them back, or erase them.",
 )

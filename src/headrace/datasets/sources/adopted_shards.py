@@ -48,6 +48,7 @@ class AdoptedShards:
         is_remote = any(container.path is None for container in containers)
         num_threads = _PARALLEL_REQUESTS if is_remote else (os.cpu_count() or 2)
         seen: set[str] = set()
+        self._indexes.open(containers)
         self._progress.start("indexing", total_bytes=self.num_bytes)
         with ThreadPoolExecutor(num_threads, thread_name_prefix="headrace-adopt") as pool:
             indexes = ordered(pool, containers, self._indexes, ahead=2 * num_threads)

@@ -34,10 +34,10 @@ class ArchiveFiles:
         self.origins: list[Origin] = [Origin(container.uri, container.size)]
         self.num_files: int | None = None
         self.num_bytes: int | None = container.size
-        self._container = container
-        self._archive_kind: ArchiveKind = archive_kind
-        self._limits = limits
-        self._allow_nested = allow_nested
+        self.container = container
+        self.archive_kind: ArchiveKind = archive_kind
+        self.limits = limits
+        self.allow_nested = allow_nested
         self._uri = container.uri
         self._version = container.version
 
@@ -47,17 +47,17 @@ class ArchiveFiles:
         Raises:
             InvalidInput: As `read_archive`, or an archive without files.
         """
-        container = self._container
+        container = self.container
         num_files = 0
         with ExitStack() as stack:
             hashing: HashingReader | None = None
-            if self._archive_kind in ("tar.gz", "tar.zst"):
+            if self.archive_kind in ("tar.gz", "tar.zst"):
                 hashing = HashingReader(stack.enter_context(container.open()))
             members = read_archive(
                 container,
-                kind=self._archive_kind,
-                limits=self._limits,
-                allow_nested=self._allow_nested,
+                kind=self.archive_kind,
+                limits=self.limits,
+                allow_nested=self.allow_nested,
                 raw=cast(BinaryIO, hashing) if hashing is not None else None,
             )
             for member in members:
@@ -69,13 +69,13 @@ class ArchiveFiles:
             self.origins[0] = Origin(container.uri, container.size, self._digest(hashing))
 
     def _media(self, member: ArchiveMember) -> MediaInput:
-        name = f"{self._container.name}!{member.path}"
+        name = f"{self.container.name}!{member.path}"
         if member.offset is None:
             return MediaInput(name, data=member.data, size=member.size, fetch=member.fetch)
         return MediaInput(
             name,
             data=member.data,
-            path=self._container.path,
+            path=self.container.path,
             offset=member.offset,
             size=member.size,
             uri=self._uri,
@@ -87,10 +87,10 @@ class ArchiveFiles:
         """BLAKE3 of the archive's own bytes; None for remote ones that were read in ranges."""
         if hashing is not None:
             return hashing.finish()
-        if self._container.path is None:
+        if self.container.path is None:
             return None
         hasher = blake3.blake3()
-        with self._container.open() as raw:
+        with self.container.open() as raw:
             while data := raw.read(1 << 20):
                 hasher.update(data)
         return str(hasher.hexdigest())

@@ -43,6 +43,11 @@ class FolderFiles:
         self._files = files
         self._name = name
 
+    @property
+    def listed(self) -> list[LocalFile]:
+        """The files in path order."""
+        return self._files
+
     def files(self) -> Iterator[FileEntry]:
         """As `FileSource.files`."""
         root = self._root.rstrip("/") + "/"

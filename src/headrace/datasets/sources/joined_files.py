@@ -23,7 +23,7 @@ class JoinedFiles:
         sizes = [source.num_bytes for source in sources]
         self.num_files: int | None = None if None in counts else sum(count or 0 for count in counts)
         self.num_bytes: int | None = None if None in sizes else sum(size or 0 for size in sizes)
-        self._sources = sources
+        self.sources = sources
 
     def files(self) -> Iterator[FileEntry]:
         """As `FileSource.files`.
@@ -33,7 +33,7 @@ class JoinedFiles:
         """
         first_origin = 0
         seen: set[str] = set()
-        for source in self._sources:
+        for source in self.sources:
             num_origins = len(source.origins)
             names = UniqueNames(source.origins[0].uri, seen=seen)
             for entry in source.files():

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, BinaryIO, Literal, TypeGuard, cast
 from urllib.parse import unquote, urlsplit
@@ -52,6 +53,7 @@ _EXPECTED = (
 )
 _DEFAULT_LIMITS = ArchiveLimits()
 _NOTHING = object()
+_PARALLEL_REQUESTS = 16
 
 Kind = Literal["table", "archive", "folder", "file"]
 
@@ -192,7 +194,11 @@ class _Opening:
         except OSError as error:
             raise local_error(error, path) from error
         if os.path.isdir(path):
-            return open_folder(path, name=path, limits=self._limits)
+            folder = open_folder(path, name=path, limits=self._limits)
+            names = [name for name, _, _ in folder.listed]
+            if not self._is_all_archives(names):
+                return folder
+            return self._joined([LocalContainer(os.path.join(path, name)) for name in names], names)
         if self._tables_are_files and archive_kind(path) is None:
             return list_local_files([(path, _status(path))])
         return self._open_file(LocalContainer(path), path)
@@ -216,7 +222,15 @@ class _Opening:
             return self._open_objects(objects)
         if uri.lower().startswith(("http://", "https://")):
             raise NotFound(f"{uri}: no such object; web addresses must name one file, they cannot be listed")
-        return StoredFiles(uri.rstrip("/"), list_objects(uri, self._opener, limits=self._limits))
+        found_below = list_objects(uri, self._opener, limits=self._limits)
+        names = [name for name, _ in found_below]
+        if self._is_all_archives(names):
+            return self._joined([item.container() for _, item in found_below], names)
+        return StoredFiles(uri.rstrip("/"), found_below)
+
+    def _is_all_archives(self, names: Sequence[str]) -> bool:
+        """Whether a folder holds nothing but archives, and an archive is no sample: then its shards are meant."""
+        return not self._allow_nested and all(archive_kind(name) is not None for name in names)
 
     def _open_file(self, container: Container, path: str) -> Source:
         kind = archive_kind(path)
@@ -238,16 +252,14 @@ class _Opening:
 
     def _open_list(self, paths: Sequence[str], *, pattern: str | None = None) -> Source:
         local: list[str] = []
-        objects: list[StoredObject] = []
+        remote: list[str] = []
         for text in paths:
             path = _local_path(text)
-            if path is not None:
+            if path is None:
+                remote.append(text)
+            else:
                 local.append(path)
-                continue
-            found = find_object(text, self._opener)
-            if found is None:
-                raise NotFound(f"{text}: no such object")
-            objects.append(found)
+        objects = self._find_all(remote)
         if local and objects:
             raise InvalidInput("a list of local and remote files; expected one of them, so hand them in separately")
         if objects:
@@ -268,6 +280,16 @@ class _Opening:
         if self._kind(local) == "file":
             return list_local_files(files)
         return self._joined([LocalContainer(path) for path in local], local)
+
+    def _find_all(self, uris: Sequence[str]) -> list[StoredObject]:
+        """Objects by name, asked for side by side because each takes a round trip."""
+        objects: list[StoredObject] = []
+        with ThreadPoolExecutor(_PARALLEL_REQUESTS, thread_name_prefix="headrace-find") as pool:
+            for uri, found in zip(uris, pool.map(lambda uri: find_object(uri, self._opener), uris), strict=True):
+                if found is None:
+                    raise NotFound(f"{uri}: no such object")
+                objects.append(found)
+        return objects
 
     def _open_objects(self, objects: Sequence[StoredObject]) -> Source:
         keys = [item.key for item in objects]

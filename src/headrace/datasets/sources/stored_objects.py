@@ -11,6 +11,7 @@ from urllib.parse import quote
 from headrace.errors import InvalidInput, NotFound
 from headrace.storage.archive_limits import ArchiveLimits, check_member_count
 from headrace.storage.containers import StoredContainer
+from headrace.storage.front_reading import read_pinned
 from headrace.storage.store import ObjectStat, ObjectStore
 
 __all__ = ["SourceOpener", "StoredObject", "find_object", "glob_objects", "list_objects"]
@@ -33,10 +34,21 @@ class StoredObject:
     size: int  # bytes
     version: str
     store: ObjectStore = field(compare=False)
+    modified_at: float = field(default=0.0, compare=False)  # seconds since 1970, by the store's clock
 
     def load(self) -> bytes:
-        """The whole content."""
-        return self.store.get(self.key)
+        """The whole content.
+
+        Raises:
+            InvalidInput: It is not the version that was listed.
+        """
+        data, version = read_pinned(self.store, self.key)
+        if version != self.version:
+            raise InvalidInput(
+                f"changed while it was read (listed as version {self.version}, read as {version}); commit again",
+                file=self.uri,
+            )
+        return data
 
     def container(self) -> StoredContainer:
         """The object as something to read ranges of."""
@@ -88,7 +100,7 @@ def _stored(store: ObjectStore, found: ObjectStat) -> StoredObject:
     root = store.uri.rstrip("/")
     # Only web addresses are percent-encoded.
     path = quote(found.key, safe="/!$&'()*+,;=:@~-._") if root.startswith(("http://", "https://")) else found.key
-    return StoredObject(f"{root}/{path}", found.key, found.size, found.version, store)
+    return StoredObject(f"{root}/{path}", found.key, found.size, found.version, store, found.modified_at)
 
 
 def _check_path(path: str, *, uri: str) -> None:

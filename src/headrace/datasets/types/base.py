@@ -70,6 +70,12 @@ class DatasetType(ABC):
                 otherwise such rows are listed in `SampleBatch.rejected`.
         """
 
+    def small_suffixes(self) -> frozenset[str] | None:
+        """Suffixes of files, lower case with the dot, whose content says something of other files; all others are values
+        of the one media column. None: it cannot be told by name, so shards that are adopted are read as other archives.
+        """
+        return None
+
     def probes(self, schema: pa.Schema) -> Mapping[str, MediaProbe]:
         """For each media column the function that checks content and reads its header."""
         return media_probes(schema)

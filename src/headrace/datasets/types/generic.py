@@ -47,6 +47,10 @@ class Generic(DatasetType):
         """The same columns."""
         return self.ingest_schema(declared)
 
+    def small_suffixes(self) -> frozenset[str]:
+        """None: each file is a row."""
+        return frozenset()
+
     def ingest(self, source: TableSource | FileSource, context: IngestContext) -> Iterator[SampleBatch]:
         """As the base class says; no content is read here."""
         if source.kind == "files":

@@ -16,10 +16,11 @@ from headrace.datasets.types.carried_columns import array_of
 from headrace.datasets.types.row_failures import place_of
 from headrace.errors import HeadraceError, InvalidInput, NotFound
 from headrace.storage.containers import file_uri, local_error
+from headrace.storage.front_reading import read_pinned
 from headrace.storage.locations import Locations
 from headrace.storage.store import ObjectStore
 
-__all__ = ["MediaCells"]
+__all__ = ["MediaCells", "pin_cell"]
 
 MediaCell = MediaInput | str | None
 """A media value, or the reason why there is none, or null."""
@@ -141,7 +142,9 @@ class MediaCells:
             return error.message
         if not key:
             return f"{uri} names a bucket, expected an object in it"
-        return MediaInput(uri, uri=uri, fetch=partial(_fetch, store, key, uri))
+        media = MediaInput(uri, uri=uri)
+        media.fetch = partial(_fetch, media, store, key, uri)
+        return media
 
 
 def _leaves_folder(path: str) -> bool:
@@ -156,8 +159,32 @@ def _leaves_folder(path: str) -> bool:
     return False
 
 
-def _fetch(store: ObjectStore, key: str, uri: str) -> bytes:
+def _fetch(media: MediaInput, store: ObjectStore, key: str, uri: str) -> bytes:
+    """The bytes; the version that they have comes with them, so that adopting takes no further request."""
     try:
-        return store.get(key)
+        data, version = read_pinned(store, key)
     except NotFound as error:
         raise InvalidInput(f"the table names an object that does not exist: {error.message}", file=uri) from None
+    if media.version is not None and _bare(media.version) != _bare(version):
+        raise InvalidInput(
+            f"changed since the inventory was made (etag {media.version}, now {version}); make it again", file=uri
+        )
+    media.version = version
+    return data
+
+
+def pin_cell(cell: MediaInput, size: int | None, etag: str | None) -> tuple[str, str] | None:
+    """Expect what an inventory says; (reason, column) if a file on this machine is something else already."""
+    if cell.fetch is None:
+        if size is not None and size != cell.size:
+            return f"{cell.name} changed since the inventory was made ({size} bytes, now {cell.size}); make it again", "size"
+        if etag is not None and etag != cell.version:
+            return f"{cell.name} changed since the inventory was made ({etag}, now {cell.version}); make it again", "etag"
+    elif cell.version is None:
+        cell.size, cell.version = size, etag
+    return None
+
+
+def _bare(etag: str) -> str:
+    """An etag as inventories write it: without quotes, and without the mark that servers set which compress."""
+    return etag.removeprefix("W/").strip('"')

@@ -11,7 +11,7 @@ import pyarrow as pa
 from headrace.datasets.batches import FileEntry, SampleBatch
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.types.base import DatasetType, IngestContext, media_field, refuse_declared
-from headrace.datasets.types.index_files import find_index
+from headrace.datasets.types.index_files import INDEX_SUFFIXES, find_index
 from headrace.datasets.types.media_files import SortedFiles, is_clutter, sort_files
 from headrace.datasets.types.row_failures import RowFailures
 from headrace.datasets.types.sample_rules import SampleRules
@@ -68,6 +68,10 @@ class MediaSampleType(DatasetType):
         yield from samples_from_files(
             files, self.rules, value_of=self.value_from_path, layouts=self.layouts(), failures=failures
         )
+
+    def small_suffixes(self) -> frozenset[str]:
+        """Small files beside media files, and tables that may be the index."""
+        return self.rules.sidecar_suffixes.union(INDEX_SUFFIXES)
 
     @abstractmethod
     def layouts(self) -> str:

@@ -12,10 +12,10 @@ from headrace.datasets.media import MediaInput
 from headrace.datasets.sources.source import TableSource
 from headrace.datasets.types.carried_columns import CarriedColumns, keep_rows
 from headrace.datasets.types.index_files import PATH_COLUMNS
-from headrace.datasets.types.media_cells import MediaCells
+from headrace.datasets.types.media_cells import MediaCells, pin_cell
 from headrace.datasets.types.row_failures import RowFailures, row_lines
 from headrace.datasets.types.sample_batches import sample_columns
-from headrace.datasets.types.sample_columns import SampleColumns
+from headrace.datasets.types.sample_columns import INVENTORY_COLUMN, SampleColumns
 from headrace.datasets.types.sample_rules import SampleRules
 from headrace.storage.locations import Locations
 
@@ -48,7 +48,7 @@ def _convert(
     columns = SampleColumns.of(
         batch.table,
         rules,
-        media_names=(rules.media_column, *PATH_COLUMNS),
+        media_names=(rules.media_column, *PATH_COLUMNS, INVENTORY_COLUMN),
         expected=f"{expected} and, if there is one, id",
         carried=carried,
         place=failures.place(origin_idx),
@@ -60,6 +60,8 @@ def _convert(
     for row_idx, cell in enumerate(cells.read(columns.media, column=columns.media_name)):
         if isinstance(cell, MediaInput):
             problem = columns.problem(row_idx, rules)
+            if problem is None and columns.pins is not None:
+                problem = pin_cell(cell, *columns.pins[row_idx])
             if problem is None:
                 kept.append(row_idx)
                 # Bytes without a name are named after their content, the same on every machine.

@@ -12,8 +12,9 @@ from headrace.datasets.batches import Origin, RowBatch, SampleBatch
 from headrace.datasets.columns import check_columns, media_kind, stored_field
 from headrace.datasets.media import MediaInput
 from headrace.datasets.sources.source import FileSource, TableSource
+from headrace.datasets.type_widening import wider_type
 from headrace.datasets.types.base import DatasetType, IngestContext
-from headrace.datasets.types.carried_columns import keep_rows
+from headrace.datasets.types.carried_columns import CarriedColumns, keep_rows
 from headrace.datasets.types.column_cast import cast_column
 from headrace.datasets.types.media_cells import MediaCells
 from headrace.datasets.types.row_failures import RowFailures, row_lines
@@ -32,14 +33,15 @@ _MEDIA_ROW_GROUP_ROWS: Final = 256
 class Table(DatasetType):
     """Rows of a schema that the user declares, or that the first source has; the key is declared or there is none.
 
-    Values are cast to the declared types where nothing is lost; a missing nullable column is null; any other
-    column of the source is an error. Columns may be media (`media_field`): bytes, path relative to the table, or URI.
+    Values are cast to the declared types where nothing is lost; a missing nullable column is null. A later source may
+    bring further columns, which are null in earlier rows, and wider numbers of the same kind; a name that looks like a
+    missing column's is an error. Columns may be media (`media_field`): bytes, path relative to the table, or URI.
 
     The view is `data.parquet`.
     """
 
     name: ClassVar[str] = "TABLE"
-    accepts_extra_columns: ClassVar[bool] = False
+    accepts_extra_columns: ClassVar[bool] = True
 
     def ingest_schema(self, declared: pa.Schema | None) -> pa.Schema:
         """The declared columns in the types that are stored.
@@ -62,6 +64,8 @@ class Table(DatasetType):
         """As the base class says; a null key is an error."""
         failures = RowFailures(context.on_invalid, source.origins)
         is_csv = source.kind == "table" and source.is_csv
+        carried = CarriedColumns(context.schema.names)
+        widened: dict[str, pa.DataType] = {}
         for batch, member in table_batches(source, self, failures=failures):
             empty_is_null = is_csv or (member or "").lower().endswith((".csv", ".tsv"))
             known = source.origins
@@ -73,6 +77,8 @@ class Table(DatasetType):
                 member=member,
                 cells=MediaCells(origin, member=member, locations=context.locations),
                 empty_is_null=empty_is_null,
+                carried=carried,
+                widened=widened,
             )
 
     def materialise(self, reader: ViewReader, writer: ViewWriter) -> None:
@@ -107,6 +113,8 @@ class Table(DatasetType):
         member: str | None,
         cells: MediaCells,
         empty_is_null: bool,
+        carried: CarriedColumns,
+        widened: dict[str, pa.DataType],
     ) -> SampleBatch:
         table, lines, origin_idx = batch.table, row_lines(batch), batch.origin_idx
         place = failures.place(origin_idx, member)
@@ -131,9 +139,15 @@ class Table(DatasetType):
                 columns[field.name] = media
                 continue
             if not present:
-                columns[field.name] = pa.nulls(table.num_rows, field.type)
+                columns[field.name] = pa.nulls(table.num_rows, widened.get(field.name, field.type))
                 continue
-            values, reasons = cast_column(table.column(field.name), field.type, empty_is_null=empty_is_null)
+            target = widened.get(field.name, field.type)
+            values, reasons = cast_column(table.column(field.name), target, empty_is_null=empty_is_null)
+            wider = wider_type(target, table.column(field.name).type)
+            if reasons and context.on_invalid == "raise" and wider not in (None, target) and field.name != context.key:
+                # The source says itself that its numbers are wider; text and dicts are read in the declared type.
+                widened[field.name] = wider
+                values, reasons = cast_column(table.column(field.name), wider, empty_is_null=empty_is_null)
             for row_idx, reason in reasons.items():
                 bad.setdefault(row_idx, (field.name, reason))
             if must_be_there and values.null_count:
@@ -142,6 +156,7 @@ class Table(DatasetType):
                     if not is_valid:
                         bad.setdefault(row_idx, (field.name, f"{what}; expected {field.type}"))
             columns[field.name] = values
+        columns.update(carried.select(table, used=context.schema.names, place=place))
         kept: list[int] | range = range(table.num_rows)
         if bad:
             for row_idx in sorted(bad):
@@ -169,10 +184,13 @@ class Table(DatasetType):
             if not field.nullable or field.name == context.key:
                 find_column(found, (field.name,), expected=expected, place=place)
         known = set(names)
+        missing = [name for name in names if name not in found.names]
         for name in found.names:
-            if name not in known:
+            hint = near_miss(name, missing)
+            if name not in known and hint:
                 raise InvalidInput(
-                    f"the schema of this dataset has no such column; expected {expected}.{near_miss(name, names)}",
+                    f"the schema of this dataset has no such column, and one with nearly this name is missing; expected "
+                    f"{expected}.{hint}",
                     file=place,
                     column=name,
                 )

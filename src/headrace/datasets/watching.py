@@ -1,0 +1,308 @@
+"""A folder or bucket prefix that is watched: new files become commits, each version of each file once.
+
+What was taken stands in the log entry of the commit that took it (`file_claims.py`), so a watcher that was killed, or a
+second one, goes on exactly where the log is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import blake3
+
+from headrace.datasets.commit import Commit
+from headrace.datasets.file_claims import FileClaims, FilesTaken, KnownFiles, file_mark
+from headrace.datasets.sources.file_list import StoredFiles
+from headrace.datasets.sources.folder import FolderFiles, open_folder
+from headrace.datasets.sources.stored_objects import StoredObject, list_objects
+from headrace.datasets.types.index_files import INDEX_SUFFIXES
+from headrace.datasets.types.media_files import is_clutter
+from headrace.errors import HeadraceError, InvalidInput, NotFound, Unavailable
+from headrace.progress import NO_PROGRESS, Progress
+from headrace.schema.tags import TagsLike
+from headrace.storage.archive_limits import ArchiveLimits
+from headrace.storage.archives import archive_kind
+from headrace.storage.containers import file_uri
+
+if TYPE_CHECKING:
+    from headrace.datasets.dataset import Dataset
+
+__all__ = ["WatchOptions", "watch"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How often to look, and how much to take at once."""
+
+    interval_seconds: float = 10.0  # between two looks
+    settle_seconds: float = 5.0  # a file must not have changed for so long
+    max_files: int = 10_000  # a commit
+    max_bytes: int = 1 << 30  # a commit; one sample may be larger
+    once: bool = False  # look once and take what has settled
+
+    def __post_init__(self) -> None:
+        for name in ("interval_seconds", "settle_seconds"):
+            if not getattr(self, name) >= 0:
+                raise InvalidInput(f"{name} is {getattr(self, name)}: expected 0 or more")
+        for name in ("max_files", "max_bytes"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"{name} is {getattr(self, name)}: expected a whole number from 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One file as a listing shows it."""
+
+    path: str  # relative to the root
+    size: int
+    version: str
+    age_seconds: float  # since it was changed, by the clock that dated it
+    stored: StoredObject | None = None
+
+
+def watch(
+    dataset: Dataset,
+    source: str | os.PathLike[str],
+    *,
+    options: WatchOptions = WatchOptions(),
+    message: str = "",
+    tags: TagsLike | None = None,
+    media: str = "copy",
+    on_invalid: str = "raise",
+    progress: Progress = NO_PROGRESS,
+    clock: Callable[[], float] = time.time,
+    pause: Callable[[float], None] = time.sleep,
+) -> Iterator[Commit]:
+    """Commit files as they settle, and yield each commit; for ever, unless it is to look once.
+
+    Raises:
+        NotFound: The folder does not exist.
+        InvalidInput: A file breaks a rule of the type, and such files are not left out.
+    """
+    watcher = _Watcher(dataset, os.fspath(source), options, clock=clock)
+    while True:
+        for batch in watcher.batches():
+            made = watcher.commit(
+                batch, message=message, tags=tags, media=media, on_invalid=on_invalid, progress=progress
+            )
+            if made is not None:
+                yield made
+        if options.once:
+            return
+        pause(options.interval_seconds)
+
+
+class _Watcher:
+    def __init__(self, dataset: Dataset, source: str, options: WatchOptions, *, clock: Callable[[], float]) -> None:
+        self._dataset = dataset
+        self._options = options
+        self._clock = clock
+        self._type = dataset.dataset_type
+        self._known = KnownFiles(dataset)
+        self._uid = dataset.base.split("/")[1]
+        self._refused: set[str] = set()  # marks of files of which no row was left
+        self._first_seen: dict[str, tuple[str, float]] = {}  # path -> version and when this process first saw it
+        self._is_remote = "://" in source and not source.startswith("file://")
+        if self._is_remote:
+            self._root = source.rstrip("/")
+        else:
+            self._root = os.path.abspath(source.removeprefix("file://"))
+            if not os.path.isdir(self._root):
+                raise NotFound(f"{source}: no such folder; a folder or a bucket prefix can be watched")
+        small = self._type.small_suffixes()
+        self._small_suffixes = small or frozenset()
+        self._has_index_files = bool(small)
+
+    def batches(self) -> Iterator[list[_Found]]:
+        """What has settled and is new, cut at the limits; files that belong together stay together."""
+        try:
+            listed = [item for item in self._list() if not is_clutter(item.path)]
+        except (NotFound, Unavailable) as error:  # a file went while the folder was listed; the next look will tell
+            if self._options.once and isinstance(error, Unavailable):
+                raise
+            _logger.info("listing failed root=%s error=%s", self._root, error)
+            return
+        self._refuse_index_files(listed)
+        self._known.refresh(self._dataset.state())
+        now = self._clock()
+        self._first_seen = {
+            item.path: seen
+            if (seen := self._first_seen.get(item.path)) is not None and seen[0] == item.version
+            else (item.version, now)
+            for item in listed
+        }
+        batch: list[_Found] = []
+        num_bytes = 0
+        for unit in self._units(listed):
+            if not all(self._is_settled(item, now) for item in unit) or not any(self._is_new(item) for item in unit):
+                continue
+            size = sum(item.size for item in unit)
+            is_other = bool(batch) and self._is_archive(batch[0]) != self._is_archive(unit[0])
+            if batch and (
+                is_other
+                or len(batch) + len(unit) > self._options.max_files
+                or num_bytes + size > self._options.max_bytes
+            ):
+                yield batch
+                batch, num_bytes = [], 0
+            batch.extend(unit)
+            num_bytes += size
+        if batch:
+            yield batch
+
+    def commit(
+        self,
+        batch: Sequence[_Found],
+        *,
+        message: str,
+        tags: TagsLike | None,
+        media: str,
+        on_invalid: str,
+        progress: Progress,
+    ) -> Commit | None:
+        """One commit; None if another watcher was first, a file changed meanwhile, or no row is left."""
+        marks = {mark for item in batch for mark in self._marks(item)}
+        try:
+            return self._dataset.commit(
+                self._source(batch),
+                message=message,
+                tags=tags,
+                media=media,
+                on_invalid=on_invalid,
+                progress=progress,
+                claims=FileClaims(marks, self._known),
+            )
+        except FilesTaken:
+            return None
+        except (InvalidInput, NotFound) as error:
+            if not self._is_unchanged(batch):
+                _logger.info("files changed while they were read root=%s error=%s", self._root, error)
+                return None
+            if on_invalid == "raise" or not str(error).startswith("no rows left"):
+                raise
+            _logger.warning("no row was left of %d files root=%s error=%s", len(batch), self._root, error)
+            self._refused.update(marks)
+            return None
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    def _list(self) -> Iterator[_Found]:
+        limits = ArchiveLimits()
+        now = self._clock()
+        if self._is_remote:
+            try:
+                objects = list_objects(self._root, self._dataset.lake.locations, limits=limits)
+            except (NotFound, InvalidInput) as error:
+                if not _means_nothing_there(error):
+                    raise
+                return
+            for path, item in objects:
+                yield _Found(path, item.size, item.version, now - item.modified_at, item)
+            return
+        try:
+            folder = open_folder(self._root, name=self._root, limits=limits)
+        except InvalidInput as error:
+            if not _means_nothing_there(error):
+                raise
+            return
+        for path, size, mtime_ns in folder.listed:
+            yield _Found(path, size, f"{size}-{mtime_ns}", now - mtime_ns / 1e9)
+
+    def _refuse_index_files(self, listed: Sequence[_Found]) -> None:
+        if not self._has_index_files:
+            return
+        for item in listed:
+            if "/" not in item.path and item.path.lower().endswith(INDEX_SUFFIXES):
+                raise InvalidInput(
+                    f"{item.path!r} says what the other files are, so they cannot be taken a few at a time; commit the "
+                    "folder as a whole, or move the table elsewhere",
+                    file=self._root,
+                )
+
+    def _units(self, listed: Sequence[_Found]) -> list[list[_Found]]:
+        """Media files with their small files; all others alone. Archives last, because they are commits of their own."""
+        stems = {_stem(item.path) for item in listed if self._is_small(item.path)}
+        units: dict[str, list[_Found]] = {}
+        for item in listed:
+            stem = _stem(item.path)
+            units.setdefault(f"{stem}\0" if stem in stems else item.path, []).append(item)
+        return sorted(units.values(), key=lambda unit: self._is_archive(unit[0]))
+
+    def _is_small(self, path: str) -> bool:
+        dot = path.rfind(".")
+        return dot > path.rfind("/") and path[dot:].lower() in self._small_suffixes
+
+    def _is_archive(self, item: _Found) -> bool:
+        return not self._type.allows_nested_archives and archive_kind(item.path) is not None
+
+    def _is_settled(self, item: _Found, now: float) -> bool:
+        # A file that was changed long ago is whole; where its clock is wrong, what this process saw decides.
+        seen = now - self._first_seen[item.path][1]
+        return max(item.age_seconds, seen) >= self._options.settle_seconds
+
+    def _is_new(self, item: _Found) -> bool:
+        mark = self._mark(item, item.version)
+        if mark in self._known or mark in self._refused:
+            return False
+        if item.stored is not None:
+            return True
+        try:
+            is_new = self._mark(item, self._content(item)) not in self._known
+        except OSError:
+            return False  # it went, or is being replaced
+        if not is_new:
+            self._known.add(mark)  # touched, but the same
+        return is_new
+
+    # -- taking ---------------------------------------------------------------------------------------------------
+
+    def _marks(self, item: _Found) -> list[str]:
+        """Of the version, and on this machine, where a file can be touched without being changed, of the content."""
+        marks = [self._mark(item, item.version)]
+        if item.stored is None:
+            try:
+                marks.append(self._mark(item, self._content(item)))
+            except OSError as error:
+                _logger.info("file went path=%s error=%s", item.path, error)
+        return marks
+
+    def _mark(self, item: _Found, version: str) -> str:
+        root = self._root if self._is_remote else file_uri(self._root)
+        return file_mark(self._uid, f"{root}/{item.path}", version)
+
+    def _content(self, item: _Found) -> str:
+        hasher = blake3.blake3()
+        hasher.update_mmap(os.path.join(self._root, item.path))
+        return f"blake3:{hasher.hexdigest()}"
+
+    def _source(self, batch: Sequence[_Found]) -> object:
+        if self._is_archive(batch[0]):
+            return [f"{self._root}/{item.path}" for item in batch]
+        if self._is_remote:
+            return StoredFiles(self._root, [(item.path, item.stored) for item in batch if item.stored is not None])
+        files = sorted((item.path, item.size, int(item.version.partition("-")[2])) for item in batch)
+        return FolderFiles(self._root, files, name=self._root)
+
+    def _is_unchanged(self, batch: Sequence[_Found]) -> bool:
+        try:
+            now = {item.path: item.version for item in self._list()}
+        except HeadraceError:
+            return False
+        return all(now.get(item.path) == item.version for item in batch)
+
+
+def _means_nothing_there(error: HeadraceError) -> bool:
+    text = str(error)
+    return "empty folder" in text or "none below it" in text
+
+
+def _stem(path: str) -> str:
+    dot = path.rfind(".")
+    return path[:dot] if dot > path.rfind("/") + 1 else path

@@ -1,0 +1,243 @@
+"""Tar shards, listed objects and inventories are adopted in place, each object read once."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import headrace
+from headrace.errors import DataCorrupted, InvalidInput
+from tests.generated_media import image_bytes
+from tests.s3_buckets import Bucket
+
+_NUM_MEMBERS = 4
+
+
+def _shard(number: int) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for idx in range(_NUM_MEMBERS):
+            sample = f"{number:05d}{idx:04d}"
+            for suffix, data in (
+                ("png", image_bytes("PNG", shade=(number * 31 + idx) % 256)),
+                ("txt", f"caption {sample}".encode()),
+                ("json", b'{"rating": %d}' % idx),
+            ):
+                member = tarfile.TarInfo(f"{sample}.{suffix}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return file.getvalue()
+
+
+def _folder(path: Path, num_shards: int) -> Path:
+    path.mkdir()
+    for number in range(num_shards):
+        (path / f"{number:05d}.tar").write_bytes(_shard(number))
+    return path
+
+
+class _Requests:
+    """Counts the requests of obstore by object."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import obstore
+
+        self.counts: Counter[str] = Counter()
+        for name in ("get", "get_range", "head", "put"):
+            monkeypatch.setattr(obstore, name, self._counted(getattr(obstore, name)))
+
+    def _counted(self, function: Any) -> Any:
+        def counted(client: Any, path: str, *arguments: Any, **options: Any) -> Any:
+            self.counts[path] += 1
+            return function(client, path, *arguments, **options)
+
+        return counted
+
+    def of(self, suffix: str) -> list[int]:
+        return [count for path, count in self.counts.items() if path.endswith(suffix)]
+
+
+def test_folder_of_shards_is_adopted_and_gives_the_digest_of_a_copy(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "shards", 5)
+    lake = headrace.connect(tmp_path / "lake")
+    adopted = lake.create_dataset("adopted", type="IMAGE_TEXT", source=source, media="reference")
+    copied = lake.create_dataset("copied", type="IMAGE_TEXT", source=str(source / "*.tar"))
+    assert adopted.log()[0].digest == copied.log()[0].digest
+    row = adopted.snapshot()[7]
+    assert (row["text"], row["rating"]) == ("caption 000010003", 3)
+    assert row["image"] == image_bytes("PNG", shade=34)
+    assert [origin.digest is not None for origin in adopted.log()[0].sources] == [True] * 5
+    assert not list(tmp_path.glob("lake/derived/adopt/*"))
+    shards = sum(len(list(tmp_path.glob(f"lake/{item.base}objects/*/*.tar"))) for item in [adopted])
+    assert shards == 0
+    assert lake.verify().ok
+
+
+def test_stored_shard_takes_one_request_and_one_more_when_it_is_named(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        bucket.put(f"wds/{number:05d}.tar", _shard(number))
+    lake = headrace.connect(tmp_path / "lake", options=bucket.options)
+    requests = _Requests(monkeypatch)
+    by_prefix = lake.create_dataset("a", type="IMAGE_TEXT", source=f"s3://{bucket.name}/wds", media="reference")
+    assert requests.of(".tar") == [1] * 6
+    requests.counts.clear()
+    names = [f"s3://{bucket.name}/wds/{number:05d}.tar" for number in range(6)]
+    by_name = lake.create_dataset("b", type="IMAGE_TEXT", source=names, media="reference")
+    assert requests.of(".tar") == [2] * 6
+    assert by_prefix.log()[0].digest == by_name.log()[0].digest
+    assert by_name.snapshot()[5]["text"] == "caption 000010001"
+
+
+def test_changed_shard_is_named_with_both_versions(bucket: Bucket, tmp_path: Path) -> None:
+    for number in range(3):
+        bucket.put(f"wds/{number:05d}.tar", _shard(number))
+    lake = headrace.connect(tmp_path / "lake", options=bucket.options)
+    dataset = lake.create_dataset("a", type="IMAGE_TEXT", source=f"s3://{bucket.name}/wds", media="reference")
+    snapshot = dataset.snapshot()
+    assert len(snapshot.take([0, 5]).column("image")) == 2
+    bucket.put("wds/00001.tar", _shard(9))
+    message = rf"s3://{bucket.name}/wds/00001\.tar was adopted in place and changed since \(version .+, pinned .+\)"
+    with pytest.raises(DataCorrupted, match=message):
+        snapshot.take([5])  # this reader has looked at the object before
+    report = headrace.connect(tmp_path / "lake", options=bucket.options).verify()
+    assert len(report.problems) == 1 and "00001.tar" in str(report.problems[0])
+
+
+def test_broken_members_of_shards_are_refused_or_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "broken.tar"
+    with tarfile.open(source, "w") as archive:
+        for name, data in (("a.png", image_bytes("PNG", shade=1)), ("b.png", b"no image")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+            text = tarfile.TarInfo(name.replace("png", "txt"))
+            text.size = 1
+            archive.addfile(text, io.BytesIO(b"t"))
+    lake = headrace.connect(tmp_path / "lake")
+    with pytest.raises(InvalidInput, match=r"broken\.tar!b\.png"):
+        lake.create_dataset("a", type="IMAGE_TEXT", source=source, media="reference")
+    dataset = lake.create_dataset("b", type="IMAGE_TEXT", source=source, media="reference", on_invalid="skip")
+    (commit,) = dataset.log()
+    assert (commit.num_rows, commit.num_rejected, commit.rejected[0].member) == (1, 1, "b.png")
+
+
+_KILLED = """
+import os, signal, sys
+import headrace
+from headrace.datasets import shard_indexing
+
+shard_indexing._WRITTEN_SECONDS = 0.0  # keep each index at once, so that the number is exact
+index = shard_indexing.ShardIndexer.index
+done = []
+
+def counted(self, container):
+    if len(done) == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    found = index(self, container)
+    done.append(container.uri)
+    return found
+
+shard_indexing.ShardIndexer.index = counted
+headrace.connect(sys.argv[1]).create_dataset("a", type="IMAGE_TEXT", source=sys.argv[2], media="reference")
+"""
+
+
+def test_killed_adoption_does_not_read_again_what_it_had_indexed(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "shards", 30)
+    child = subprocess.run([sys.executable, "-c", _KILLED, tmp_path / "lake", source, "20"], check=False)
+    assert child.returncode == -signal.SIGKILL
+    kept = list(tmp_path.glob("lake/derived/adopt/*"))
+    assert kept
+    # What is kept is not touched again, so shards that it covers may even be unreadable meanwhile.
+    from headrace.datasets import shard_indexing
+
+    read: list[str] = []
+    index = shard_indexing.ShardIndexer.index
+
+    def counted(self: shard_indexing.ShardIndexer, container: Any) -> shard_indexing.ShardIndex:
+        read.append(container.uri)
+        return index(self, container)
+
+    shard_indexing.ShardIndexer.index = counted  # type: ignore[method-assign]
+    try:
+        lake = headrace.connect(tmp_path / "lake")
+        dataset = lake.create_dataset("a", type="IMAGE_TEXT", source=source, media="reference")
+    finally:
+        shard_indexing.ShardIndexer.index = index  # type: ignore[method-assign]
+    assert len(read) <= 30 - 20 + (os.cpu_count() or 2)
+    assert dataset.num_rows == 30 * _NUM_MEMBERS
+    assert not list(tmp_path.glob("lake/derived/adopt/*"))
+    assert lake.verify().ok
+
+
+def test_damaged_index_is_made_again(tmp_path: Path) -> None:
+    source = _folder(tmp_path / "shards", 8)
+    subprocess.run([sys.executable, "-c", _KILLED, tmp_path / "lake", source, "6"], check=False)
+    for path in tmp_path.glob("lake/derived/adopt/*"):
+        data = bytearray(path.read_bytes())
+        data[-9] ^= 1
+        path.write_bytes(data)
+    dataset = headrace.connect(tmp_path / "lake").create_dataset(
+        "a", type="IMAGE_TEXT", source=source, media="reference"
+    )
+    assert dataset.num_rows == 8 * _NUM_MEMBERS
+
+
+def test_inventory_names_objects_with_size_and_etag(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["uri,size,etag,label"]
+    for number in range(5):
+        data = image_bytes("PNG", shade=number)
+        bucket.put(f"loose/{number}.png", data)
+        etag = bucket.client.head_object(Bucket=bucket.name, Key=f"loose/{number}.png")["ETag"].strip('"')
+        lines.append(f"s3://{bucket.name}/loose/{number}.png,{len(data)},{etag},{'odd' if number % 2 else 'even'}")
+    inventory = tmp_path / "inventory.csv"
+    inventory.write_text("\n".join(lines) + "\n")
+    lake = headrace.connect(tmp_path / "lake", options=bucket.options)
+    requests = _Requests(monkeypatch)
+    dataset = lake.create_dataset("a", type="IMAGE_CLASS", source=inventory, media="reference")
+    assert requests.of(".png") == [1] * 5
+    assert dataset.schema.names == ["id", "image", "label"]
+    row = dataset.snapshot()[3]
+    assert (row["label"], row["image"]) == ("odd", image_bytes("PNG", shade=3))
+    bucket.put("loose/2.png", image_bytes("PNG", shade=77))
+    with pytest.raises(InvalidInput, match="changed since the inventory was made"):
+        lake.create_dataset("b", type="IMAGE_CLASS", source=inventory, media="reference")
+    skipped = lake.create_dataset("c", type="IMAGE_CLASS", source=inventory, media="reference", on_invalid="skip")
+    assert (skipped.num_rows, skipped.log()[0].num_rejected) == (4, 1)
+
+
+def test_inventory_of_files_on_this_machine_is_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    data = image_bytes("PNG", shade=5)
+    (tmp_path / "media" / "a.png").write_bytes(data)
+    inventory = tmp_path / "inventory.jsonl"
+    inventory.write_text('{"uri": "media/a.png", "size": %d, "label": "x"}\n' % len(data))
+    lake = headrace.connect(tmp_path / "lake")
+    dataset = lake.create_dataset("a", type="IMAGE_CLASS", source=inventory, media="reference")
+    assert dataset.snapshot()[0]["image"] == data
+    inventory.write_text('{"uri": "media/a.png", "size": 1, "label": "x"}\n')
+    with pytest.raises(InvalidInput, match=r"changed since the inventory was made \(1 bytes"):
+        lake.create_dataset("b", type="IMAGE_CLASS", source=inventory, media="reference")
+
+
+def test_parquet_with_bytes_is_refused_with_the_reason(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"image": [image_bytes("PNG", shade=5)], "label": ["x"]}), tmp_path / "a.parquet")
+    lake = headrace.connect(tmp_path / "lake")
+    with pytest.raises(InvalidInput, match=r"lie inside a Parquet file, whose pages are compressed and encoded"):
+        lake.create_dataset("a", type="IMAGE_CLASS", source=tmp_path / "a.parquet", media="reference")

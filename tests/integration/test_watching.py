@@ -1,0 +1,180 @@
+"""A watched folder or bucket prefix: each version of each file becomes one row once, whatever happens to watchers."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import headrace
+from headrace.datasets.dataset import Dataset
+from headrace.datasets.watching import WatchOptions, watch
+from headrace.errors import InvalidInput, NotFound
+from tests.generated_media import image_bytes
+from tests.s3_buckets import Bucket
+
+
+def _put(folder: Path, name: str, shade: int, *, age: float = 100) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(image_bytes("PNG", shade=shade))
+    moment = time.time() - age
+    os.utime(path, (moment, moment))
+    return path
+
+
+def _ids(dataset: Dataset) -> list[str]:
+    return sorted(row["id"] for row in dataset.snapshot().to_arrow(["id"]).to_pylist())
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return headrace.connect(tmp_path / "lake").create_dataset("photos", type="IMAGE_CLASS")
+
+
+def test_files_are_taken_once_and_new_ones_later(dataset: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    assert list(dataset.watch(inbox, once=True)) == []
+    _put(inbox, "cat/1.png", 1)
+    _put(inbox, "dog/1.png", 2)
+    (first,) = dataset.watch(inbox, once=True, tags={"batch": "a"})
+    assert (first.num_rows, first.tags) == (2, {"batch": "a"})
+    assert list(dataset.watch(inbox, once=True)) == []
+    _put(inbox, "cat/2.png", 3)
+    again = headrace.connect(tmp_path / "lake").dataset("photos")
+    (second,) = again.watch(inbox, once=True)
+    assert second.num_rows == 1
+    assert _ids(dataset) == ["cat/1.png", "cat/2.png", "dog/1.png"]
+    assert dataset.lake.verify().ok
+
+
+def test_touched_file_is_the_same_and_changed_file_is_another(dataset: Dataset, tmp_path: Path) -> None:
+    path = _put(tmp_path / "inbox", "cat/1.png", 1)
+    assert len(list(dataset.watch(tmp_path / "inbox", once=True))) == 1
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert list(dataset.watch(tmp_path / "inbox", once=True)) == []
+    _put(tmp_path / "inbox", "cat/1.png", 7)
+    assert [commit.num_rows for commit in dataset.watch(tmp_path / "inbox", once=True)] == [1]
+
+
+def test_file_waits_until_it_has_settled(dataset: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    _put(inbox, "cat/1.png", 1, age=-1000)  # a clock that is ahead: only what the watcher sees counts
+    now = [time.time()]
+    looks: list[int] = []
+
+    def pause(seconds: float) -> None:
+        now[0] += seconds
+        looks.append(len(dataset.log()))
+        if len(looks) == 2:
+            _put(inbox, "cat/1.png", 2, age=-2000)
+        if len(looks) > 6:
+            raise KeyboardInterrupt
+
+    options = WatchOptions(interval_seconds=2, settle_seconds=5)
+    with pytest.raises(KeyboardInterrupt):
+        list(watch(dataset, inbox, options=options, clock=lambda: now[0], pause=pause))
+    assert looks == [0, 0, 0, 0, 0, 1, 1]
+    assert dataset.snapshot()[0]["image"] == image_bytes("PNG", shade=2)
+
+
+def test_batches_keep_within_their_limits(dataset: Dataset, tmp_path: Path) -> None:
+    for number in range(7):
+        _put(tmp_path / "inbox", f"cat/{number}.png", number)
+    commits = list(dataset.watch(tmp_path / "inbox", once=True, max_files=3))
+    assert [commit.num_rows for commit in commits] == [3, 3, 1]
+    with pytest.raises(InvalidInput, match="max_files is 0"):
+        dataset.watch(tmp_path / "inbox", max_files=0)
+    with pytest.raises(InvalidInput, match="has no option 'every'"):
+        dataset.watch(tmp_path / "inbox", every=3)
+    with pytest.raises(NotFound, match="no such folder"):
+        list(dataset.watch(tmp_path / "nothing", once=True))
+
+
+def test_caption_and_image_are_one_sample(tmp_path: Path) -> None:
+    dataset = headrace.connect(tmp_path / "lake").create_dataset("captions", type="IMAGE_TEXT")
+    inbox = tmp_path / "inbox"
+    _put(inbox, "a.png", 1)
+    (inbox / "a.txt").write_text("first")  # has not settled yet
+    assert list(dataset.watch(inbox, once=True)) == []
+    os.utime(inbox / "a.txt", (1, 1))
+    assert [commit.num_rows for commit in dataset.watch(inbox, once=True)] == [1]
+    (inbox / "a.txt").write_text("second")
+    os.utime(inbox / "a.txt", (2, 2))
+    assert [commit.num_rows for commit in dataset.watch(inbox, once=True)] == [1]
+    assert [row["text"] for row in dataset.snapshot().to_arrow(["text"]).to_pylist()] == ["first", "second"]
+    (inbox / "index.csv").write_text("filename,text\n")
+    with pytest.raises(InvalidInput, match="cannot be taken a few at a time"):
+        list(dataset.watch(inbox, once=True))
+
+
+def test_broken_files_follow_the_policy(dataset: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    _put(inbox, "cat/1.png", 1)
+    broken = _put(inbox, "cat/broken.png", 1)
+    broken.write_bytes(b"no image")
+    os.utime(broken, (1, 1))
+    with pytest.raises(InvalidInput, match=r"cat/broken\.png"):
+        list(dataset.watch(inbox, once=True))
+    (commit,) = dataset.watch(inbox, once=True, on_invalid="skip")
+    assert (commit.num_rows, commit.num_rejected) == (1, 1)
+    assert list(dataset.watch(inbox, once=True, on_invalid="skip")) == []
+    broken.write_bytes(b"still none")
+    os.utime(broken, (2, 2))
+    assert list(dataset.watch(inbox, once=True, on_invalid="skip")) == []
+
+
+def test_prefix_of_a_bucket_is_watched(bucket: Bucket, tmp_path: Path) -> None:
+    lake = headrace.connect(tmp_path / "lake", options=bucket.options)
+    dataset = lake.create_dataset("photos", type="IMAGE_CLASS")
+    uri = f"s3://{bucket.name}/inbox"
+    assert list(dataset.watch(uri, once=True, settle_seconds=0)) == []
+    bucket.put("inbox/cat/1.png", image_bytes("PNG", shade=1))
+    assert len(list(dataset.watch(uri, once=True, settle_seconds=0))) == 1
+    bucket.put("inbox/cat/1.png", image_bytes("PNG", shade=1))  # the same content has the same etag
+    assert list(dataset.watch(uri, once=True, settle_seconds=0)) == []
+    bucket.put("inbox/cat/1.png", image_bytes("PNG", shade=2))
+    bucket.put("inbox/dog/1.png", image_bytes("PNG", shade=3))
+    assert [commit.num_rows for commit in dataset.watch(uri, once=True, settle_seconds=0)] == [2]
+
+
+_COMMAND = [sys.executable, "-m", "headrace.cli", "commit"]
+
+
+def test_watchers_that_are_killed_and_meet_take_each_file_once(dataset: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    command = [*_COMMAND, f"{tmp_path / 'lake'}::photos", str(inbox), "--watch", "--interval", "0.01", "--settle", "0"]
+    randomness = random.Random(5)
+    watchers = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
+    try:
+        for number in range(24):
+            scratch = _put(tmp_path, "scratch.png", number)
+            scratch.rename(inbox / f".{number}.png")
+            (inbox / "cat").mkdir(exist_ok=True)
+            (inbox / f".{number}.png").rename(inbox / "cat" / f"{number}.png")
+            time.sleep(randomness.random() * 0.1)
+            if number % 8 == 7:
+                watchers[0].kill()
+                watchers[0].wait()
+                watchers.append(watchers.pop(0))
+                watchers[-1] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 40
+        while dataset.num_rows < 24 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        for watcher in watchers:
+            watcher.send_signal(signal.SIGINT)
+        codes = [watcher.wait(20) for watcher in watchers]
+    assert _ids(dataset) == sorted(f"cat/{number}.png" for number in range(24))
+    assert codes == [130, 130]
+    assert dataset.lake.verify().ok
+    done = subprocess.run([*command, "--once", "--json"], capture_output=True, text=True, check=True)
+    assert '"commits": []' in done.stdout
