@@ -24,6 +24,8 @@ BENCHMARKS = (
     "verify_overhead",
     "intent_demo",
     "snapshot_100",
+    "open_dataset",
+    "adopt_shards",
     "delete_rows",
     "purge_rows",
     "compact_commits",

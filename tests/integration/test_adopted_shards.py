@@ -111,7 +111,8 @@ def test_changed_shard_is_named_with_both_versions(bucket: Bucket, tmp_path: Pat
     with pytest.raises(DataCorrupted, match=message):
         snapshot.take([5])  # this reader has looked at the object before
     report = headrace.connect(tmp_path / "lake", options=bucket.options).verify()
-    assert len(report.problems) == 1 and "00001.tar" in str(report.problems[0])
+    assert len(report.problems) == 1
+    assert "00001.tar" in str(report.problems[0])
 
 
 def test_broken_members_of_shards_are_refused_or_left_out(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_inventory_of_files_on_this_machine_is_beside_them(tmp_path: Path) -> No
     data = image_bytes("PNG", shade=5)
     (tmp_path / "media" / "a.png").write_bytes(data)
     inventory = tmp_path / "inventory.jsonl"
-    inventory.write_text('{"uri": "media/a.png", "size": %d, "label": "x"}\n' % len(data))
+    inventory.write_text(f'{{"uri": "media/a.png", "size": {len(data)}, "label": "x"}}\n')
     lake = headrace.connect(tmp_path / "lake")
     dataset = lake.create_dataset("a", type="IMAGE_CLASS", source=inventory, media="reference")
     assert dataset.snapshot()[0]["image"] == data

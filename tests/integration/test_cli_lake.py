@@ -524,6 +524,10 @@ def test_example_of_help_runs_and_its_hint_too(path: tuple[str, ...], folder: Pa
     example = COMMANDS[path].example
     if path == ("dataset", "create"):
         shutil.rmtree("lake")
+    if path[0] == "columns":
+        Path("scores.csv").write_text("name,score\n0.png,0.5\n2.png,0.75\n", encoding="utf-8")
+    if path in (("columns", "drop"), ("columns", "list")):
+        run("columns", "add", "lake::photos", "scores.csv", "--name", "aesthetic")
     words = shlex.split(example.partition(" > ")[0].replace("\\\n", ""))
     assert words[: len(path) + 1] == ["headrace", *path]
     result = run(*words[1:])

@@ -17,8 +17,9 @@ import headrace
 from headrace.datasets.dataset import Dataset
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.version_hash import version_hash
-from headrace.errors import AlreadyExists, InvalidInput, NotFound
+from headrace.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from headrace.schema.tags import has_tags
+from headrace.units import parse_timestamp
 from tests.scripted_store import fresh_memory_uri
 
 Row = dict[str, Any]
@@ -84,6 +85,17 @@ _KINDS = {
 }
 
 
+Address = tuple[int, int]  # commit number, ordinal
+
+
+@dataclass(frozen=True)
+class Visible:
+    """What new snapshots may choose."""
+
+    hidden: frozenset[int] = frozenset()  # commits
+    deleted: frozenset[Address] = frozenset()
+
+
 @dataclass
 class Model:
     """What a dataset should hold."""
@@ -93,17 +105,56 @@ class Model:
     commits: list[tuple[dict[str, str], list[Row]]] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)  # version hash to snapshot id, the first one
     aliases: dict[str, str] = field(default_factory=dict)
+    logged: set[str] = field(default_factory=set)  # snapshot ids
+    visible: Visible = field(default_factory=Visible)
+    after_commit: list[Visible] = field(default_factory=list)
+    history: list[tuple[int, int, Visible]] = field(default_factory=list)  # time, number of commits, what was visible
 
-    def chosen(self, tags: dict[str, str], upto: int | None) -> list[int]:
+    @property
+    def replaces(self) -> bool:
+        return self.name.startswith("replace")
+
+    def chosen(self, tags: dict[str, str], upto: int | None, visible: Visible | None = None) -> list[int]:
         last = len(self.commits) if upto is None else upto
-        return [n for n in range(1, last + 1) if has_tags(self.commits[n - 1][0].items(), tags.items())]
+        hidden = (visible or self.visible).hidden
+        return [
+            n for n in range(1, last + 1) if n not in hidden and has_tags(self.commits[n - 1][0].items(), tags.items())
+        ]
 
-    def rows(self, commits: list[int], where: str | None) -> list[Row]:
-        found = [{**row, "_commit": str(number)} for number in commits for row in self.commits[number - 1][1]]
-        if self.name.startswith("replace"):
-            last = {row["id"]: idx for idx, row in enumerate(found)}
-            found = [row for idx, row in enumerate(found) if last[row["id"]] == idx]
-        return [row for row in found if where is None or self.kind.where[where](row)]
+    def addresses(self, commits: list[int]) -> list[Address]:
+        return [(number, idx) for number in commits for idx in range(len(self.commits[number - 1][1]))]
+
+    def row(self, address: Address) -> Row:
+        return {**self.commits[address[0] - 1][1][address[1]], "_commit": str(address[0])}
+
+    def select(self, addresses: list[Address], where: str | None) -> list[Address]:
+        """Those of them that are seen: the newest of each key where rows replace, and the filter is true."""
+        if self.replaces:
+            last = {self.row(address)["id"]: address for address in addresses}
+            addresses = [address for address in addresses if last[self.row(address)["id"]] == address]
+        return [item for item in addresses if where is None or self.kind.where[where](self.row(item))]
+
+    def meant(self, addresses: list[Address], where: str) -> set[Address]:
+        """Those that a deletion or restoration by filter means."""
+        found = self.select(addresses, where)
+        return self.same_keys(addresses, found) if self.replaces else set(found)
+
+    def same_keys(self, addresses: list[Address], some: list[Address]) -> set[Address]:
+        keys = [self.row(address)[str(self.kind.key)] for address in some]
+        return {address for address in addresses if self.row(address)[str(self.kind.key)] in keys}
+
+    def rows(self, commits: list[int], where: str | None, visible: Visible | None = None) -> list[Row]:
+        deleted = (visible or self.visible).deleted
+        addresses = [address for address in self.addresses(commits) if address not in deleted]
+        return [self.row(address) for address in self.select(addresses, where)]
+
+    def present(self) -> list[Address]:
+        """Rows of visible commits that are not deleted."""
+        return [item for item in self.addresses(self.chosen({}, None)) if item not in self.visible.deleted]
+
+    def restorable(self) -> list[Address]:
+        """Deleted rows of visible commits."""
+        return [item for item in self.addresses(self.chosen({}, None)) if item in self.visible.deleted]
 
 
 @dataclass(frozen=True)
@@ -144,16 +195,33 @@ class LakeMachine(RuleBasedStateMachine):
         assert snapshot.version_hash == taken.version_hash
         assert len(set(ids)) == len(ids)
         if taken.model.kind.key is not None:
-            prefix = "" if taken.model.name.startswith("replace") else "{_commit}:"
+            prefix = "" if taken.model.replaces else "{_commit}:"
             assert ids == [(prefix + "{" + taken.model.kind.key + "}").format(**row) for row in rows]
 
     def _taken(self, model: Model, snapshot: Snapshot, rows: list[Row], name: str | None) -> Taken:
         taken = Taken(model, snapshot.id, rows, name)
         self._check(taken, snapshot)
-        if name is not None:
-            first = model.hashes.setdefault(name, snapshot.id)
-            assert self._dataset(model).snapshot_by_version_hash(name).id == first
+        if snapshot.id not in model.logged and name is not None:
+            model.hashes.setdefault(name, snapshot.id)
+        model.logged.add(snapshot.id)
+        if name in model.hashes:
+            assert self._dataset(model).snapshot_by_version_hash(name).id == model.hashes[name]
         return taken
+
+    def _logged(self, taken: Taken) -> Snapshot | None:
+        """The snapshot, or None once it was forgotten."""
+        dataset = self._dataset(taken.model)
+        if taken.snapshot_id in taken.model.logged:
+            return dataset.resolve(_by_id(taken))
+        with pytest.raises(NotFound):
+            dataset.resolve(_by_id(taken))
+        return None
+
+    def _changed(self, model: Model, visible: Visible) -> None:
+        """Note what is visible after an entry."""
+        model.visible = visible
+        moment = parse_timestamp(self._dataset(model).state().updated_at)
+        model.history.append((moment, len(model.commits), visible))
 
     @rule(target=datasets, name=st.sampled_from(sorted(_KINDS)), data=st.data())
     def create(self, name: str, data: st.DataObject) -> Any:
@@ -172,11 +240,16 @@ class LakeMachine(RuleBasedStateMachine):
         rows = data.draw(st.none() | self._rows_of(kind))
         tags = data.draw(_TAGS)
         created = self.lake.create_dataset(model.name, source=rows, tags=tags, **kind.arguments)
-        if rows is not None:
-            model.commits.append((tags, rows))
         self.models.append(model)
+        if rows is not None:
+            self._committed(model, tags, rows)
         assert created.id == str(len(self.models))
         return model
+
+    def _committed(self, model: Model, tags: dict[str, str], rows: list[Row]) -> None:
+        model.commits.append((tags, rows))
+        model.after_commit.append(model.visible)
+        self._changed(model, model.visible)
 
     def _rows_of(self, kind: Kind) -> st.SearchStrategy[list[Row]]:
         unique_by = None if kind.key is None else lambda row: row[kind.key]
@@ -186,7 +259,7 @@ class LakeMachine(RuleBasedStateMachine):
     def commit(self, model: Model, tags: dict[str, str], data: st.DataObject) -> None:
         rows = data.draw(self._rows_of(model.kind))
         commit = self._dataset(model).commit(rows, tags=tags, message="m")
-        model.commits.append((tags, rows))
+        self._committed(model, tags, rows)
         assert (commit.id, commit.num_rows, commit.tags) == (
             str(len(model.commits)),
             len(rows),
@@ -211,12 +284,16 @@ class LakeMachine(RuleBasedStateMachine):
 
     @rule(taken=snapshots, name=st.sampled_from(["prod", "test"]))
     def alias(self, taken: Taken, name: str) -> None:
-        self._dataset(taken.model).resolve(_by_id(taken)).alias(name)
-        taken.model.aliases[name] = taken.snapshot_id
+        snapshot = self._logged(taken)
+        if snapshot is not None:
+            snapshot.alias(name)
+            taken.model.aliases[name] = taken.snapshot_id
 
     @rule(target=snapshots, taken=consumes(snapshots), seed=st.integers(0, 3), share=st.sampled_from([0.1, 0.5]))
     def split(self, taken: Taken, seed: int, share: float) -> Any:
-        whole = self._dataset(taken.model).resolve(_by_id(taken))
+        whole = self._logged(taken)
+        if whole is None:
+            return multiple()
         sides = whole.split({"a": share, "b": 1 - share}, seed=seed)
         digests = {name: set(side.to_arrow(["_digest"]).column(0).to_pylist()) for name, side in sides.items()}
         if taken.model.kind.key is None:
@@ -234,10 +311,12 @@ class LakeMachine(RuleBasedStateMachine):
     def diff(self, first: Taken, second: Taken) -> None:
         if first.model is not second.model:
             return
-        resolve = self._dataset(first.model).resolve
-        diff = resolve(_by_id(first)).diff(resolve(_by_id(second)))
+        before, after = self._logged(first), self._logged(second)
+        if before is None or after is None:
+            return
+        diff = before.diff(after)
         key = first.model.kind.key
-        is_kept = key is not None and not first.model.name.startswith("replace")
+        is_kept = key is not None and not first.model.replaces
         names = [
             [
                 repr(row[key] if key else {**row, "_commit": 0}) + (row["_commit"] if is_kept else "")
@@ -248,14 +327,18 @@ class LakeMachine(RuleBasedStateMachine):
         assert len(diff.added) == (Counter(names[1]) - Counter(names[0])).total()
         assert len(diff.removed) == (Counter(names[0]) - Counter(names[1])).total()
         if key is not None and not is_kept:
-            before = {row[key]: row["name"] for row in first.rows}
-            assert len(diff.changed) == sum(before.get(row[key], row["name"]) != row["name"] for row in second.rows)
+            names_before = {row[key]: row["name"] for row in first.rows}
+            assert len(diff.changed) == sum(
+                names_before.get(row[key], row["name"]) != row["name"] for row in second.rows
+            )
         else:
             assert len(diff.changed) == 0
 
     @rule(taken=snapshots, data=st.data())
     def take_and_scan(self, taken: Taken, data: st.DataObject) -> None:
-        snapshot = self._dataset(taken.model).resolve(_by_id(taken))
+        snapshot = self._logged(taken)
+        if snapshot is None:
+            return
         columns = [*taken.model.kind.columns, "_commit"]
         size = len(taken.rows)
         wanted = data.draw(st.lists(st.integers(-size, size - 1), max_size=5)) if size else []
@@ -267,7 +350,117 @@ class LakeMachine(RuleBasedStateMachine):
 
     @rule(taken=snapshots)
     def read_again(self, taken: Taken) -> None:
-        self._check(taken, self._dataset(taken.model).resolve(_by_id(taken)))
+        snapshot = self._logged(taken)
+        if snapshot is not None:
+            self._check(taken, snapshot)
+
+    # -- deletion -------------------------------------------------------------------------------------------------
+
+    @rule(model=datasets, data=st.data())
+    def delete_rows_where(self, model: Model, data: st.DataObject) -> None:
+        where = data.draw(st.sampled_from(sorted(model.kind.where)))
+        found = model.meant(model.present(), where)
+        dataset = self._dataset(model)
+        assert dataset.delete_rows(where=where, dry_run=True) == len(found)
+        assert dataset.delete_rows(where=where) == len(found)
+        if found:
+            self._changed(model, Visible(model.visible.hidden, model.visible.deleted | found))
+
+    @rule(model=datasets, by_key=st.booleans(), data=st.data())
+    def delete_rows_of_keys(self, model: Model, by_key: bool, data: st.DataObject) -> None:
+        dataset = self._dataset(model)
+        seen = model.select(model.present(), None)
+        if not seen:
+            with pytest.raises(NotFound):
+                dataset.delete_rows(keys=["9:none"])
+            return
+        idx = data.draw(st.integers(0, len(seen) - 1))
+        found = {seen[idx]}
+        key: object = dataset.select().take([idx], columns=["_id"]).column("_id")[0].as_py()
+        if model.replaces or (by_key and model.kind.key is not None):
+            found = model.same_keys(model.present(), [seen[idx]])
+            key = model.row(seen[idx])[str(model.kind.key)]
+        assert dataset.delete_rows(keys=[key]) == len(found)
+        self._changed(model, Visible(model.visible.hidden, model.visible.deleted | found))
+
+    @rule(model=datasets, data=st.data())
+    def restore_rows(self, model: Model, data: st.DataObject) -> None:
+        where = data.draw(st.none() | st.sampled_from(sorted(model.kind.where)))
+        candidates = model.restorable()
+        found = set(candidates) if where is None else model.meant(candidates, where)
+        assert self._dataset(model).restore_rows(where=where) == len(found)
+        if found:
+            self._changed(model, Visible(model.visible.hidden, model.visible.deleted - found))
+
+    @rule(model=datasets, data=st.data())
+    def delete_or_restore_commit(self, model: Model, data: st.DataObject) -> None:
+        dataset = self._dataset(model)
+        if not model.commits:
+            return
+        number = data.draw(st.integers(1, len(model.commits)))
+        hidden = model.visible.hidden
+        if number in hidden:
+            with pytest.raises(Conflict):
+                dataset.delete_commit(number)
+            dataset.restore_commit(number)
+        else:
+            with pytest.raises(Conflict):
+                dataset.restore_commit(number)
+            dataset.delete_commit(number)
+        self._changed(model, Visible(hidden ^ {number}, model.visible.deleted))
+
+    @rule(model=datasets, data=st.data())
+    def revert(self, model: Model, data: st.DataObject) -> None:
+        if not model.commits:
+            return
+        number = data.draw(st.integers(1, len(model.commits)))
+        then = model.after_commit[number - 1]
+        self._dataset(model).revert(number)
+        later = range(number + 1, len(model.commits) + 1)
+        self._changed(model, Visible(then.hidden.union(later), then.deleted))
+
+    @rule(model=datasets, data=st.data())
+    def look_back(self, model: Model, data: st.DataObject) -> None:
+        """Any moment shows what was visible then."""
+        if not model.history:
+            return
+        moment, num_commits, visible = data.draw(st.sampled_from(model.history))
+        commits = model.chosen({}, num_commits, visible)
+        rows = self._dataset(model).select(until=moment).to_arrow([*model.kind.columns, "_commit"]).to_pylist()
+        assert rows == model.rows(commits, None, visible)
+
+    @rule(taken=snapshots)
+    def forget(self, taken: Taken) -> None:
+        snapshot = self._logged(taken)
+        if snapshot is None:
+            return
+        model = taken.model
+        if taken.snapshot_id in model.aliases.values():
+            with pytest.raises(Conflict):
+                snapshot.forget()
+            return
+        snapshot.forget()
+        model.logged.remove(taken.snapshot_id)
+        model.hashes = {name: target for name, target in model.hashes.items() if target != taken.snapshot_id}
+
+    @rule(model=datasets, is_renamed=st.booleans())
+    def delete_and_restore_dataset(self, model: Model, is_renamed: bool) -> None:
+        dataset = self._dataset(model)
+        self.lake.delete_dataset(model.name)
+        for name in (model.name, dataset.id):
+            with pytest.raises(NotFound):
+                self.lake.dataset(name)
+        assert len(self.lake.datasets()) == len(self.models) - 1
+        self.lake.gc(grace_seconds=0)
+        rename = f"{model.name}_" if is_renamed else None
+        assert self.lake.restore_dataset(model.name, rename=rename).id == dataset.id
+        model.name = rename or model.name
+
+    @rule()
+    def collect(self) -> None:
+        """What is left alone is in `read_again`, `look_back` and the end."""
+        expected = {item.key for item in self.lake.gc(grace_seconds=0, dry_run=True).objects}
+        assert {item.key for item in self.lake.gc(grace_seconds=0).objects} == expected
 
     @rule()
     def reopen(self) -> None:
@@ -283,7 +476,9 @@ class LakeMachine(RuleBasedStateMachine):
             assert [commit.id for commit in dataset.log()] == [
                 str(number) for number in range(1, len(model.commits) + 1)
             ]
-            assert (dataset.aliases, dataset.num_rows) == (model.aliases, sum(len(rows) for _, rows in model.commits))
+            assert (dataset.aliases, dataset.num_rows) == (model.aliases, len(model.present()))
+            hidden = {int(commit.id) for commit in dataset.log() if commit.is_deleted}
+            assert hidden == set(model.visible.hidden)
 
     def teardown(self) -> None:
         if getattr(self, "models", []):

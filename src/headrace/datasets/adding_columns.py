@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class AddColumnsReport(HtmlTable):
     columns: tuple[str, ...]
     num_rows: int  # that the function was asked for, or that the table named
     num_values: int  # that were not there before
-    num_found: int  # rows whose values an interrupted run had computed
+    num_found: int  # rows whose values an interrupted run had computed, or equal rows had
     num_bytes: int  # of the new parts and manifests
 
     def to_json(self) -> dict[str, Any]:
@@ -159,9 +160,7 @@ def _input_columns(columns: Sequence[str] | None) -> list[str] | None:
 class _FunctionValues:
     """New values are those of rows that new snapshots may choose and that lack one."""
 
-    def __init__(
-        self, dataset: Dataset, function: ColumnFunction, version: str | None, progress: Progress
-    ) -> None:
+    def __init__(self, dataset: Dataset, function: ColumnFunction, version: str | None, progress: Progress) -> None:
         self._dataset = dataset
         self._function = function
         self._progress = progress
@@ -207,15 +206,14 @@ class _FunctionValues:
         pieces: dict[str, list[pa.Array]] = {version.name: [] for version in versions}
         for chunk, values in self._function.values(record, mine):
             for version in versions:
-                piece = version.cast(values[version.name], lambda row, chunk=chunk: self._where(record, chunk[row]))
-                pieces[version.name].append(piece)
+                pieces[version.name].append(version.cast(values[version.name], partial(self._where, record, chunk)))
         return mine, {version.name: version.joined(pieces[version.name]) for version in versions}
 
     def check(self, record: CommitRecord, name: str, ordinal: int) -> None:
-        raise RuntimeError("only rows without a value were asked for")
+        """Keep what the row has: it was asked for because of another column."""
 
-    def _where(self, record: CommitRecord, ordinal: int) -> str:
-        return f"row {ordinal + 1:,} of commit {record.commit_id}"
+    def _where(self, record: CommitRecord, chunk: np.ndarray, row: int) -> str:
+        return f"row {int(chunk[row]) + 1:,} of commit {record.commit_id}"
 
 
 class _TableValues:
@@ -270,7 +268,9 @@ class _TableValues:
 class _Version:
     """One column while its new version is written."""
 
-    def __init__(self, dataset: Dataset, name: str, *, base: ColumnReader | None, data_type: pa.DataType | None) -> None:
+    def __init__(
+        self, dataset: Dataset, name: str, *, base: ColumnReader | None, data_type: pa.DataType | None
+    ) -> None:
         self._dataset = dataset
         self.name = name
         self._base = base
@@ -308,7 +308,9 @@ class _Version:
     def joined(self, pieces: Sequence[pa.Array]) -> pa.Array:
         """Values of neighbouring chunks."""
         kind = self.data_type or pa.null()
-        return pa.concat_arrays([piece.cast(kind) if piece.type != kind else piece for piece in pieces] or [pa.nulls(0, kind)])
+        return pa.concat_arrays(
+            [piece.cast(kind) if piece.type != kind else piece for piece in pieces] or [pa.nulls(0, kind)]
+        )
 
     def keep(self, record: CommitRecord) -> None:
         """Take over what the column has for a commit."""
@@ -324,7 +326,12 @@ class _Version:
         writer.name_commit(number, values)
 
     def write(
-        self, record: CommitRecord, start: int, end: int, ordinals: np.ndarray, values: pa.Array,
+        self,
+        record: CommitRecord,
+        start: int,
+        end: int,
+        ordinals: np.ndarray,
+        values: pa.Array,
         refuse: Callable[[int], None],
     ) -> None:
         """The rows [start, end) with new values for some."""
@@ -409,7 +416,9 @@ def _attempt(
         _Version(
             dataset,
             name,
-            base=None if starts_anew or name not in state.columns else dataset.column_reader(state.columns[name].manifest),
+            base=None
+            if starts_anew or name not in state.columns
+            else dataset.column_reader(state.columns[name].manifest),
             data_type=data_type,
         )
         for name in names
@@ -425,8 +434,12 @@ def _attempt(
             ordinals, found = values.block(record, start, end, versions)
             for version in versions:
                 version.write(
-                    record, start, end, ordinals, found[version.name],
-                    lambda ordinal, record=record, version=version: values.check(record, version.name, ordinal),
+                    record,
+                    start,
+                    end,
+                    ordinals,
+                    found[version.name],
+                    partial(values.check, record, version.name),
                 )
     finished = {version.name: version.finish(values.sources) for version in versions}
     written = {name: item for name, item in finished.items() if item is not None}
@@ -472,5 +485,3 @@ def _attempt(
 def _manifest(state: DatasetState, name: str) -> str | None:
     record = state.columns.get(name)
     return None if record is None else record.manifest
-
-

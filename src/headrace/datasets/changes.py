@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChangedRows", "Changes", "find_changes"]
 
-_OPERATIONS = frozenset(
-    {"commit", "delete-commit", "restore-commit", "delete-rows", "restore-rows", "revert", "purge"}
-)
+_OPERATIONS = frozenset({"commit", "delete-commit", "restore-commit", "delete-rows", "restore-rows", "revert", "purge"})
 """Those that add or remove rows; all others (snapshots, aliases, compaction, …) leave every row what it was."""
 
 _CURSOR = re.compile(r"entry:([0-9]{1,18})")
@@ -58,7 +56,7 @@ class ChangedRows(RowSet):
 
 @dataclass(frozen=True, slots=True)
 class Changes(HtmlTable):
-    """What leads from the rows after `since` to those after `until`: take `removed` and `purged` away, then add `added`.
+    """What leads from the rows after `since` to those after `until`: take `removed` and `purged` away, add `added`.
 
     A row that came and went in between is in none of them. Where later rows replace earlier ones, the earlier row is
     removed and the later one added.
@@ -133,7 +131,8 @@ def find_changes(dataset: Dataset, since: str | int) -> Changes:
         log.settle()  # a cursor must not point behind an entry that a power cut takes back
     start, entries = _entries(dataset, state, since, last=last)
     redactions = [item for item in state.redactions if item.entry <= last]
-    then = _moment(dataset, state, start.number, start.time, [item for item in redactions if item.entry <= start.number])
+    known = [item for item in redactions if item.entry <= start.number]
+    then = _moment(dataset, state, start.number, start.time, known)
     end = entries[-1] if entries else start
     now = _moment(dataset, state, last, end.time, redactions)
     before, after = (
@@ -162,9 +161,7 @@ class _Start:
     time: int = 0
 
 
-def _entries(
-    dataset: Dataset, state: DatasetState, since: str | int, *, last: int
-) -> tuple[_Start, list[LogEntry]]:
+def _entries(dataset: Dataset, state: DatasetState, since: str | int, *, last: int) -> tuple[_Start, list[LogEntry]]:
     """Where to begin, and the entries after it up to `last`."""
     text = str(since).strip()
     log = dataset.log_of_entries
@@ -205,9 +202,7 @@ def _entries(
     return start, found
 
 
-def _moment(
-    dataset: Dataset, state: DatasetState, number: int, time: int, redactions: Sequence[Redaction]
-) -> _Moment:
+def _moment(dataset: Dataset, state: DatasetState, number: int, time: int, redactions: Sequence[Redaction]) -> _Moment:
     visibility = state.visibility_at(time) if number else Visibility()
     return _Moment(
         [

@@ -9,6 +9,7 @@ rare.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from headrace.datasets.manifests import document_key, read_document, write_docum
 from headrace.datasets.reachable import reachable_keys
 from headrace.datasets.removing import purgeable_objects
 from headrace.datasets.shard_indexing import INDEX_PREFIX
-from headrace.errors import InvalidInput, Unavailable
+from headrace.errors import InvalidInput, NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.log import EntryLog
@@ -176,7 +177,9 @@ class _Choice:
         found: dict[str, str] = {}
         for item in state.collections:
             if not item.is_done:
-                found.update(dict.fromkeys(self._keys(item.condemned), "left by an interrupted collection"))
+                # Gone only where a rival has ended the collection since: then this choice loses the race for its entry.
+                with contextlib.suppress(NotFound):
+                    found.update(dict.fromkeys(self._keys(item.condemned), "left by an interrupted collection"))
         for digest in state.purged_keys:
             found.update(dict.fromkeys(self._keys(digest), "held purged rows"))
         return found

@@ -37,7 +37,6 @@ ComputedChunk = tuple[np.ndarray, dict[str, pa.Array]]
 """Ordinals of rows of a commit, ascending, [num_rows], and their values by column."""
 
 
-
 class ColumnFunction:
     """A function of rows, and the chunks that it finished."""
 
@@ -213,5 +212,3 @@ def _array(name: str, values: Any) -> pa.Array:
         return array
     target = normal_type(array.type, column=name)
     return array if array.type == target else array.cast(target)
-
-

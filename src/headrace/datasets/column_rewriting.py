@@ -126,9 +126,7 @@ def _moved(
 
     def plan(newest: DatasetState) -> Mapping[str, JsonValue] | None:
         nonlocal is_current
-        is_current = (
-            newest.redacted_rows == state.redacted_rows and newest.column_manifests == state.column_manifests
-        )
+        is_current = newest.redacted_rows == state.redacted_rows and newest.column_manifests == state.column_manifests
         return {"columns": changes} if is_current and changes else None
 
     dataset.append("compact-columns", plan, refers_to=lambda: keys, since=since)

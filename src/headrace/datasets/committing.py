@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RowBatch
 from headrace.datasets.columns import media_kind, schema_to_json
+from headrace.datasets.file_claims import FileClaims
 from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, write_commit
 from headrace.datasets.manifests import CommitManifest, document_key
+from headrace.datasets.promoting import PromotedRows
 from headrace.datasets.rejected_rows import RejectedRows
 from headrace.datasets.reported_sources import ReportedFiles, ReportedTable, RowsOnly
 from headrace.datasets.schema_evolution import evolved_schema, fitted_batches
@@ -48,6 +50,7 @@ class CommitOptions:
     progress: Progress = NO_PROGRESS
     layout: IngestLayout = field(default_factory=IngestLayout)
     limits: ArchiveLimits = field(default_factory=ArchiveLimits)
+    claims: FileClaims | None = None  # files of a watched place that no other commit may have taken
 
     @classmethod
     def of(
@@ -67,7 +70,7 @@ class CommitOptions:
         for name in options:
             if name not in known:
                 raise InvalidInput(f"commit() has no option {name!r}; it has {', '.join(sorted(known))}")
-        kinds = {"progress": Progress, "layout": IngestLayout, "limits": ArchiveLimits}
+        kinds = {"progress": Progress, "layout": IngestLayout, "limits": ArchiveLimits, "claims": FileClaims}
         for name, value in options.items():
             if not isinstance(value, kinds[name]):
                 raise InvalidInput(f"{name}= is a {type(value).__name__}; expected {kinds[name].__name__}")
@@ -90,6 +93,7 @@ class ReadyCommit:
 
     prepared: PreparedCommit
     indexes: ShardIndexes | None = None  # of adopted shards
+    claims: str | None = None  # digest of the document that says which watched files it took
 
     def settle(self) -> None:
         """Remove what only an interrupted commit would need; call it once the entry is claimed."""
@@ -108,6 +112,7 @@ class ReadyCommit:
             document_key(self.prepared.statistics_digest),
             *(part_key(part.digest) for part in self.manifest.parts),
             *(shard_key(shard.digest) for shard in self.manifest.shards),
+            *([] if self.claims is None else [document_key(self.claims)]),
         ]
 
     def entry_body(self, *, commit_id: str, message: str) -> Mapping[str, JsonValue]:
@@ -124,6 +129,7 @@ class ReadyCommit:
             "tags": [list(tag) for tag in manifest.logical.tags],
             "message": message,
             "schema": schema_to_json(manifest.schema),
+            **({} if self.claims is None else {"claims": self.claims}),
         }
 
 
@@ -155,6 +161,7 @@ def prepare_commit(
         tables_are_files=kind.tables_are_files,
         on_bad_row=rejected.add if options.on_invalid == "skip" else None,
     )
+    promoted = opened if isinstance(opened, PromotedRows) else None
     if declared is None:
         peeked = PeekedTable.of(opened)
         declared = kind.ingest_schema(peeked.schema)
@@ -168,15 +175,16 @@ def prepare_commit(
     if opened.kind == "table":
         # Rows follow where media is placed, bytes where the table is read: that is what its total counts.
         opened, progress = ReportedTable(opened, progress), RowsOnly(progress)
-    elif not kind.tables_are_files:
+    elif not kind.tables_are_files and progress is not NO_PROGRESS:
         opened = ReportedFiles(opened, progress)
     context = IngestContext(schema=declared, key=state.key, on_invalid=options.on_invalid, locations=locations)
+    ingested = kind.ingest(opened, context)
     return ReadyCommit(
         write_commit(
             store,
             base,
             batches=fitted_batches(
-                rejected.joined_to(kind.ingest(opened, context)),
+                rejected.joined_to(ingested if promoted is None else promoted.named(ingested)),
                 known=state.schema,
                 own=declared,
                 origins=opened.origins,
@@ -194,6 +202,7 @@ def prepare_commit(
             layout=options.layout,
         ),
         indexes,
+        None if options.claims is None else options.claims.write(store, base),
     )
 
 

@@ -18,7 +18,7 @@ from headrace.datasets.leases import Lease
 from headrace.datasets.manifests import document_key, write_document
 from headrace.datasets.reading import CommitReader
 from headrace.datasets.row_proof import prove_rows
-from headrace.errors import Unavailable
+from headrace.errors import NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.parts import PartCache, PartRecord, part_key
@@ -74,15 +74,20 @@ def _compact_rows(dataset: Dataset, sizes: ContainerSizes, progress: Progress) -
         since = dataset.log_of_entries.number
         runs = _runs(dataset, state.commits, sizes)
         if not runs:
+            dataset.log_of_entries.settle()
             return CompactionReport(0, 0, 0, 0, 0, 0, 0)
         try:
             with Lease(dataset.lake.store, dataset.base):
                 report = _compact(dataset, state, since, runs, sizes, progress)
+        except NotFound:  # another compaction moved the rows, or a collection without grace took what was just written
+            continue
         finally:
             progress.finish()
         if report is not None:
             return report
-    raise Unavailable(f"dataset {dataset.name!r} was purged or compacted by others {_MAX_ATTEMPTS} times meanwhile")
+    raise Unavailable(
+        f"dataset {dataset.name!r} was purged, compacted or collected by others {_MAX_ATTEMPTS} times meanwhile; try again"
+    )
 
 
 def _runs(dataset: Dataset, commits: Sequence[CommitRecord], sizes: ContainerSizes) -> list[list[CommitRecord]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from headrace.datasets.compacting import CompactionReport
     from headrace.datasets.lake import Lake
     from headrace.datasets.layout_writing import ContainerSizes
+    from headrace.datasets.promoting import PromotionReport
     from headrace.datasets.purging import PurgeReport
 
 __all__ = ["Dataset"]
@@ -234,6 +236,8 @@ class Dataset:
             )
 
             def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
+                if settings.claims is not None:
+                    settings.claims.check(newest)
                 if state.declared is None and newest.declared is not None:
                     _check_learned(prepared.manifest.schema, newest.declared)
                 check_commit_names(prepared.manifest.schema, newest)
@@ -249,6 +253,52 @@ class Dataset:
         number = 0 if entry is None else entry.number
         record = next(item for item in reversed(self.state().commits) if item.entry == number)
         return Commit(record, reader=self.reader)
+
+    def watch(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        message: str = "",
+        tags: TagsLike | None = None,
+        media: str = "copy",
+        on_invalid: str = "raise",
+        progress: Progress = NO_PROGRESS,
+        **options: Any,
+    ) -> Iterator[Commit]:
+        """Commit the files of a folder or bucket prefix as they arrive, yielding each commit; for ever, or `once=True`.
+
+        Each version of each file is taken once, also after a restart and by several watchers. A media file and the
+        small files with its stem are one sample and are taken again together when one of them changes.
+
+        Args:
+            source: A folder, or a URI of a bucket's prefix.
+            message: As for `commit`, like all that follow.
+            tags: Marks of each commit.
+            media: "copy" or "reference".
+            on_invalid: "raise" ends at the first broken file, "skip" leaves it out.
+            progress: Told of each commit in turn.
+            options: Fields of `WatchOptions`: interval_seconds, settle_seconds, max_files, max_bytes, once.
+
+        Raises:
+            NotFound: The folder does not exist.
+            InvalidInput: A file breaks a rule of the type.
+        """
+        from headrace.datasets.watching import WatchOptions, watch
+
+        known = WatchOptions.__dataclass_fields__
+        for name in options:
+            if name not in known:
+                raise InvalidInput(f"watch() has no option {name!r}; it has {', '.join(sorted(known))}")
+        return watch(
+            self,
+            source,
+            options=WatchOptions(**options),
+            message=message,
+            tags=tags,
+            media=media,
+            on_invalid=on_invalid,
+            progress=progress,
+        )
 
     def changes(self, since: str | int) -> Changes:
         """What was committed, deleted, restored, reverted and purged after a place in the log, for incremental readers.
@@ -330,6 +380,56 @@ class Dataset:
     def added_columns(self) -> list[ColumnRecord]:
         """The added columns as they are now, by name."""
         return [record for _, record in sorted(self.state().columns.items())]
+
+    def promote(
+        self,
+        name: str,
+        *,
+        type: str,
+        mapping: Mapping[str, str],
+        where: str | None = None,
+        on_invalid: str = "raise",
+        message: str | None = None,
+        description: str = "",
+        owner: str | None = None,
+        progress: Progress = NO_PROGRESS,
+    ) -> PromotionReport:
+        """Make a new dataset of another type from these rows; each new row leads back to the old one.
+
+        Media bytes are copied, because objects belong to one dataset.
+
+        Args:
+            name: Of the new dataset.
+            type: Its type.
+            mapping: New columns, each with a column of these rows or a DuckDB expression over them, such as
+                {"image": "data", "label": "split_part(name, '/', 1)"}. A key column that is not named is the old key,
+                or the `_id` where keys repeat.
+            where: Only rows for which this is true.
+            on_invalid: "raise" refuses all at the first row that breaks a rule of the type, "skip" leaves such rows
+                out and lists them in the report.
+            message: Of the new dataset's first commit.
+            description: Of the new dataset.
+            owner: Of the new dataset.
+            progress: Told how far it is.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            InvalidInput: A bad expression or row.
+        """
+        from headrace.datasets.promoting import promote
+
+        return promote(
+            self,
+            name,
+            type_name=type,
+            mapping=mapping,
+            where=where,
+            on_invalid=on_invalid,
+            message=message,
+            description=description,
+            owner=owner,
+            progress=progress,
+        )
 
     def column_reader(self, manifest: str) -> ColumnReader:
         """The reader of one version of an added column, by the digest of its manifest."""
@@ -610,6 +710,7 @@ class Dataset:
     def log_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """Write the snapshot's manifest and its log entry, once for each new id."""
         if snapshot.id in self.state().snapshots:
+            self.log_of_entries.settle()
             return snapshot
         since = self.log_of_entries.number
         self._lake.store.prepare_for_writing()

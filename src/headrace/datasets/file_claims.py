@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ _PARALLEL_READS = 16
 
 
 class FilesTaken(Conflict):
-    """Another watcher committed one of the files first."""
+    """Another watcher committed one of the files first, or one changed while it was read."""
 
 
 def file_mark(uid: str, uri: str, version: str) -> str:
@@ -61,12 +61,16 @@ class KnownFiles:
 class FileClaims:
     """The files of one commit that is being made."""
 
-    def __init__(self, marks: Iterable[str], known: KnownFiles) -> None:
+    def __init__(self, marks: Iterable[str], known: KnownFiles, *, is_unchanged: Callable[[], bool]) -> None:
+        """`is_unchanged` is asked once all bytes were read: whether the files are those that the marks stand for."""
         self._marks = sorted(marks)
         self._known = known
+        self._is_unchanged = is_unchanged
 
     def write(self, store: ObjectStore, base: str) -> str:
-        """Put the document that the commit's entry names; its digest."""
+        """Put the document that the commit's entry names, once the rows are written; its digest."""
+        if not self._is_unchanged():
+            raise FilesTaken("files changed while they were read; nothing was changed")
         return write_document(store, base, data=canonical_json({"format": 1, "files": self._marks}))
 
     def check(self, state: DatasetState) -> None:

@@ -27,7 +27,7 @@ from headrace.datasets.sql_guard import (
 from headrace.errors import InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["Filter"]
+__all__ = ["Expression", "Filter"]
 
 # Names inside DuckDB; no column may start with an underscore.
 _ROWS = "_headrace_rows"
@@ -123,6 +123,53 @@ class Filter:
         if keep.shape != (table.num_rows,):
             raise RuntimeError(f"filter gave {keep.shape} values for {table.num_rows} rows")
         return keep
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked expression that gives each row a value of any type; the same rules as for filters. Thread-safe."""
+
+    subject: str  # starts messages
+    expression: str
+    columns: tuple[str, ...]  # top-level columns that it reads, sorted
+
+    @classmethod
+    def parse(cls, expression: str, schema: pa.Schema, *, subject: str) -> Expression:
+        """Check the expression against the schema; media columns are structs without bytes in it.
+
+        Raises:
+            InvalidInput: Not one expression over these columns, or it could read more than its row.
+        """
+        sql = SqlText.checked(subject, expression, prefix=_PREFIX, suffix=_SUFFIX)
+        sql.refuse_breakouts()
+        with closing(_ENGINE.cursor()) as connection:
+            node = _only_expression(sql, sql.parse(connection))
+            schema = _narrow_schema(schema)
+            walk = _FilterWalk(sql, schema)
+            walk.visit(node, frozenset())
+            columns = tuple(sorted(walk.columns))
+            _check_readable(sql, schema, columns)
+        return cls(subject, expression, columns)
+
+    def values(
+        self,
+        table: pa.Table,  # [rows], with at least the columns the expression reads
+    ) -> pa.ChunkedArray:
+        """One value a row, in the order of the table, [rows].
+
+        Raises:
+            InvalidInput: A value cannot be used as the expression wants (a cast that fails).
+        """
+        sql = SqlText(self.subject, self.expression, _PREFIX, _SUFFIX)
+        with closing(_ENGINE.cursor()) as connection:
+            try:
+                connection.register(_ROWS, _input_rows(table, self.columns))
+                found = connection.sql(sql.statement).to_arrow_table().column(0)
+            except (duckdb.Error, pa.ArrowException) as error:
+                raise _refused(sql, error) from error
+        if len(found) != table.num_rows:
+            raise RuntimeError(f"expression gave {len(found)} values for {table.num_rows} rows")
+        return found
 
 
 def _narrow_schema(schema: pa.Schema) -> pa.Schema:

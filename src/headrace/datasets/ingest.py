@@ -154,8 +154,9 @@ class _CommitWriter:
         self._pending_bytes = 0
         self._statistics: StatisticsAccumulator | None = None
         # Parquet and statistics need the interpreter's lock little, so the next rows are read meanwhile.
-        self._part_pool = ThreadPoolExecutor(1, thread_name_prefix="headrace-part")
+        self._part_pool = ThreadPoolExecutor(2, thread_name_prefix="headrace-part")
         self._part: Future[PartRecord] | None = None
+        self._counting: Future[None] | None = None
         self._parts: list[PartRecord] = []
         self._rows_root = RowsRoot()
         self._keys_of_rows = RowKeys(self._earlier_keys)
@@ -233,12 +234,13 @@ class _CommitWriter:
             )
         schema = self._schema()
         self._progress.start("writing")
-        # The last shard is hashed and synced while this thread writes the part and counts.
+        # The last shard and the last part are hashed and synced while this thread counts.
         self._placer.flush()
         self._flush(schema)
         self._progress.start("statistics")
-        self._settle_part()
+        self._settle_counting()
         statistics = self._accumulator(schema).finish(num_rejected=self._num_rejected)
+        self._settle_part()
         shards = self._placer.finish()
         logical = LogicalCommit(
             self._type.name, self._type.version, schema, tags, self._num_rows, self._rows_root.hexdigest()
@@ -266,7 +268,8 @@ class _CommitWriter:
         ]
         placed: list[Locator | None] = []
         column = None if is_only_media else name
-        for idx, value in enumerate(self._loader.load(inputs, probe=self._probes.get(name))):
+        room = self._placer.room if self._media == "copy" else None
+        for idx, value in enumerate(self._loader.load(inputs, probe=self._probes.get(name), room=room)):
             if isinstance(value, LoadedMedia):
                 if self._media == "copy":
                     placed.append(self._placer.pack(value, column=column))
@@ -389,7 +392,7 @@ class _CommitWriter:
                     raise TypeError(f"type {self._type.name} gave media for {name!r}, which is no media column")
                 fields.append(declared)
                 places = locators[name]
-                encoded[name] = encode_media(name, digests=[None if item is None else item[5] for item in places])
+                encoded[name] = encode_media(name, digests=[None if item is None else item[3] for item in places])
                 columns.append(locator_array(places))
         for field, values in zip(fields, columns, strict=True):
             if not field.nullable and values.null_count:
@@ -432,27 +435,36 @@ class _CommitWriter:
         names = [name for name in schema.names if name in table.column_names]
         table = table.select([*names, "_key", "_digest", "_origin", "_member", "_line"])
         self._settle_part()  # one at a time, which bounds memory
+        self._settle_counting()
         self._part = self._part_pool.submit(self._write_part, table, schema)
+        self._counting = self._part_pool.submit(self._count, table, schema)
         self._pending = []
         self._pending_rows = 0
         self._pending_bytes = 0
 
     def _write_part(self, table: pa.Table, schema: pa.Schema) -> PartRecord:
-        record = write_part(
+        return write_part(
             self._store,
             self._base,
             table=table,
             row_group_rows=self._layout.row_group_rows,
             distinct=_distinct_columns(schema),
         )
+
+    def _count(self, table: pa.Table, schema: pa.Schema) -> None:
         self._accumulator(schema).add(narrow_table(table, schema))
-        return record
 
     def _settle_part(self) -> None:
         """Wait for the part that is being written."""
         if self._part is not None:
             part, self._part = self._part, None
             self._parts.append(part.result())
+
+    def _settle_counting(self) -> None:
+        """Wait until the rows of that part are in the statistics."""
+        if self._counting is not None:
+            counting, self._counting = self._counting, None
+            counting.result()
 
     def _schema(self) -> pa.Schema:
         """All columns so far, the declared ones first; further columns are always nullable."""

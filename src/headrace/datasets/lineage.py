@@ -13,6 +13,7 @@ from headrace.datasets.batches import Origin
 from headrace.datasets.columns import media_kind
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import read_document
+from headrace.datasets.promoting import PROMOTED
 from headrace.datasets.sidecars import ColumnSource
 from headrace.datasets.state import CommitRecord, RunRecord
 
@@ -111,6 +112,7 @@ class SampleLineage(HtmlTable):
     media: tuple[MediaLineage, ...]
     snapshots: tuple[str, ...]  # ids of logged snapshots that hold it
     runs: tuple[RunLineage, ...]  # runs over those snapshots
+    promoted_from: tuple[SampleLineage, ...] = ()  # the sample of another dataset that it was made from
 
     def to_json(self) -> dict[str, Any]:
         """A plain document."""
@@ -198,7 +200,18 @@ def _sample(dataset: Dataset, record: CommitRecord, ordinal: int) -> SampleLinea
         media=tuple(media),
         snapshots=tuple(snapshots),
         runs=runs,
+        promoted_from=_promoted_from(dataset, origin, row["_member"]),
     )
+
+
+def _promoted_from(dataset: Dataset, origin: Origin, member: str | None) -> tuple[SampleLineage, ...]:
+    """The old sample of a row that came by promotion, deleted or not; nothing if it was purged."""
+    if not origin.uri.startswith(PROMOTED) or member is None:
+        return ()
+    number = origin.uri.removeprefix(PROMOTED).partition("@")[0]
+    purged = dataset.lake.state().purged
+    old = next((item for item in dataset.lake.every_dataset() if item.id == number and item.id not in purged), None)
+    return () if old is None else tuple(item for item in find_samples(old, member) if item.id == member)
 
 
 def _run(dataset: Dataset, record: RunRecord) -> RunLineage:

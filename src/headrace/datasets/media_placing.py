@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from headrace.datasets.columns import LOCATOR_TYPE
+from headrace.datasets.media import MediaHeader
 from headrace.datasets.media_loading import LoadedMedia
 from headrace.storage.locations import Locations
 from headrace.storage.shards import ShardRecord, ShardWriter
@@ -14,21 +16,14 @@ from headrace.storage.shards import ShardRecord, ShardWriter
 __all__ = ["Locator", "MediaPlacer", "locator_array"]
 
 Locator = tuple[
-    int | None,  # shard, None when adopted
-    str | None,  # URI of an adopted value's container
-    str | None,  # its version
+    int | tuple[str | None, str | None],  # shard, or URI and version of an adopted value's container
     int,  # offset
     int,  # size
     bytes,  # BLAKE3
     bytes,  # XXH3-128
-    str | None,  # format
-    int | None,  # width
-    int | None,  # height
-    float | None,  # duration
+    MediaHeader,
 ]
-"""One value of a media column, in the order of `LOCATOR_TYPE`."""
-
-_NULL = (None,) * len(LOCATOR_TYPE)
+"""One value of a media column. A commit copies all its values or adopts all of them."""
 
 
 class MediaPlacer:
@@ -45,18 +40,16 @@ class MediaPlacer:
         header = value.header
         extension = header.format or _extension(value.source.name)
         infix = "" if column is None else f".{_ascii(column)}"
-        size = len(value.data)
-        shard, offset = self._shards.add(f"{self._num_members:012d}{infix}.{extension}", value.data)
+        data = value.data
+        size = len(data)
+        shard, offset = self._shards.add(f"{self._num_members:012d}{infix}.{extension}", data)
         self._num_members += 1
         self.num_bytes += size
-        return (
-            shard, None, None, offset, size, value.digest, value.check,
-            header.format, header.width, header.height, header.duration,
-        )  # fmt: skip
+        return shard, offset, size, value.digest, value.check, header
 
     def adopt(self, value: LoadedMedia) -> Locator:
         """Leave the value where it lies, pinned to the version that it has now."""
-        source, header = value.source, value.header
+        source = value.source
         version = source.version
         if version is None and source.uri is not None:  # named in a table's cell, where nobody has asked for it yet
             store, key = self._locations.open(source.uri)
@@ -64,10 +57,11 @@ class MediaPlacer:
             version = None if stat is None else stat.version
         size = len(value.data) if source.indexed is None else source.size or 0
         self.num_bytes += size
-        return (
-            None, source.uri, version, source.offset, size, value.digest, value.check,
-            header.format, header.width, header.height, header.duration,
-        )  # fmt: skip
+        return (source.uri, version), source.offset, size, value.digest, value.check, value.header
+
+    def room(self, size: int) -> memoryview | None:
+        """Where the value that is packed next may be read to; see `ShardWriter.room`."""
+        return self._shards.room(size)
 
     def flush(self) -> None:
         """Start to write what is in memory; does not wait."""
@@ -84,13 +78,34 @@ class MediaPlacer:
 
 def locator_array(locators: Sequence[Locator | None]) -> pa.StructArray:
     """A media column as it is stored, [num_rows]."""
-    columns = list(zip(*(_NULL if locator is None else locator for locator in locators), strict=True))
-    is_null = [locator is None for locator in locators]
-    return pa.StructArray.from_arrays(
-        [pa.array(values, field.type) for values, field in zip(columns, LOCATOR_TYPE, strict=True)],
-        fields=list(LOCATOR_TYPE),
-        mask=pa.array(is_null) if any(is_null) else None,
-    )
+    known = [locator for locator in locators if locator is not None]
+    if not known:
+        return pa.nulls(len(locators), LOCATOR_TYPE)
+    # Field by field, [num_known] each: Arrow arrays of eleven fields a value took three times as long.
+    containers, offsets, sizes, digests, checks, headers = zip(*known, strict=True)
+    formats, widths, heights, durations = zip(*headers, strict=True)
+    if isinstance(containers[0], int):
+        shards, uris, versions = containers, [None] * len(known), [None] * len(known)
+    else:
+        shards, (uris, versions) = [None] * len(known), zip(*containers, strict=True)
+    arrays = [
+        _joined(values, field.type) if field.name in ("digest", "check") else pa.array(values, field.type)
+        for values, field in zip(
+            (shards, uris, versions, offsets, sizes, digests, checks, formats, widths, heights, durations),
+            LOCATOR_TYPE,
+            strict=True,
+        )
+    ]
+    places = pa.StructArray.from_arrays(arrays, fields=list(LOCATOR_TYPE))
+    if len(known) == len(locators):
+        return places
+    is_known = np.array([locator is not None for locator in locators])  # [num_rows]
+    return places.take(pa.array(np.cumsum(is_known) - 1, mask=~is_known))
+
+
+def _joined(values: Sequence[bytes], kind: pa.DataType) -> pa.Array:
+    """Values of a fixed length as an array over their bytes."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(b"".join(values))])
 
 
 def _ascii(name: str) -> str:

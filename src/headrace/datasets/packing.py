@@ -58,7 +58,9 @@ def pack(
     state = dataset.state()
     known = state.packs.get(snapshot.id)
     since = dataset.log_of_entries.number
-    if known is None:
+    if known is not None:
+        dataset.log_of_entries.settle()
+    else:
         progress.start("packing rows", total_rows=snapshot.num_rows)
         writer = LayoutWriter(dataset, sizes)
         try:

@@ -99,6 +99,8 @@ def purge_rows(
         try:
             with Lease(dataset.lake.store, dataset.base):
                 report = _Purge(dataset, state, rows, progress).run(since=since, dry_run=dry_run)
+        except NotFound:  # a compaction moved the rows, or a collection without grace took what was just written
+            continue
         finally:
             progress.finish()
         if report is not None:
@@ -126,6 +128,7 @@ class _Purge:
         """None if somebody changed the dataset meanwhile."""
         snapshots = self._affected_snapshots()
         if not self._rows:
+            self._dataset.log_of_entries.settle()
             return PurgeReport(dry_run, 0, 0, 0, (), (), (), 0)
         self._progress.start("rewriting", total_rows=self._rows.num_rows)
         documents: dict[str, list[CommitRecord]] = {}

@@ -45,7 +45,7 @@ def reachable_keys(dataset: Dataset, state: DatasetState) -> set[str]:
     keys.update(document_key(run.document) for run in state.runs)
     keys.update(document_key(collection.condemned) for collection in state.collections if not collection.is_done)
     keys.update(addresses_key(digest) for digest in state.fixed_rows.values())
-    keys.update(document_key(digest) for digest in state.purged_keys)
+    keys.update(document_key(digest) for digest in (*state.purged_keys, *state.claims))
     for digest in state.column_manifests:
         keys.update(column_keys(digest, dataset.column_reader(digest).manifest))
     layouts = {record.layout for record in state.commits if record.layout is not None} | set(state.packs.values())

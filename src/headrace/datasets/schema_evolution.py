@@ -1,6 +1,6 @@
 """How a dataset's columns may change from commit to commit: optional ones come, numbers grow, nothing else.
 
-    declared columns + those of earlier commits + the type's own today ─▶ what the next commit must fit
+declared columns + those of earlier commits + the type's own today ─▶ what the next commit must fit
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def fitted_batches(
                 continue  # merged later; a narrower type is cast when it is read
             if pa.types.is_string(target) and not pa.types.is_null(values.type):
                 rows = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)).tolist()
-                reasons = {row: f"is {values.type}, and earlier commits have text" for row in rows}
+                reasons = dict.fromkeys(rows, f"is {values.type}, and earlier commits have text")
                 cast = pa.nulls(len(values), target)
             else:
                 cast, reasons = cast_column(values, target, empty_is_null=pa.types.is_string(values.type))

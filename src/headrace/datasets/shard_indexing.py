@@ -22,7 +22,15 @@ from headrace.storage.front_reading import open_front
 from headrace.storage.store import ObjectStore
 from headrace.storage.tar_reading import TarReader
 
-__all__ = ["INDEX_PREFIX", "IndexedMember", "ShardIndex", "ShardIndexer", "ShardIndexes", "forget_indexes"]
+__all__ = [
+    "INDEX_PREFIX",
+    "IndexedMember",
+    "ShardIndex",
+    "ShardIndexer",
+    "ShardIndexes",
+    "forget_indexes",
+    "ordered",
+]
 
 INDEX_PREFIX = "derived/adopt/"
 """Where indexes wait for their commit. They hold the text of small files, so a purge deletes them all."""

@@ -233,6 +233,7 @@ class DatasetState:
     redactions: PagedList[Redaction] = field(default_factory=PagedList)  # what that set was after each purge
     hold: str | None = None  # why nothing may be purged or collected
     is_closed: bool = False  # the dataset was purged; nothing can be added
+    claims: PagedList[str] = field(default_factory=PagedList)  # digests of documents: which watched files commits took
     collections: PagedList[Collection] = field(default_factory=PagedList)  # oldest first
     fixed_rows: dict[str, str] = field(default_factory=dict)  # snapshot ids to digests of sets of addresses
     earlier_layouts: list[str] = field(default_factory=list)  # digests of layouts that later ones replaced
@@ -259,6 +260,7 @@ class DatasetState:
             aliases=dict(self.aliases),
             runs=self.runs.copy(),
             visibilities=self.visibilities.copy(),
+            claims=self.claims.copy(),
             collections=self.collections.copy(),
             purged_keys=self.purged_keys.copy(),
             columns=dict(self.columns),
@@ -497,6 +499,8 @@ class DatasetState:
         elif self._schema != record.schema:
             self._schema = merge_schemas([self._schema, record.schema])
         self.commits.append(record)
+        if "claims" in body:
+            self.claims.append(body["claims"])
         self.total_rows += record.num_rows
         self.total_media_bytes += record.num_media_bytes
 

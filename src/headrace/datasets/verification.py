@@ -108,6 +108,8 @@ def _verify_dataset(report: VerifyReport, dataset: Dataset, progress: Progress) 
         _guard(report, name, lambda digest=digest: _addresses(report, dataset, digest))  # type: ignore[misc]
     for digest in sorted(state.column_manifests):
         _guard(report, name, lambda digest=digest: _column(report, dataset, digest, seen))  # type: ignore[misc]
+    for digest in state.claims:
+        _guard(report, name, lambda digest=digest: _document(report, dataset, digest))  # type: ignore[misc]
     for digest in state.packs.values():
         _guard(report, name, lambda digest=digest: _pack(report, dataset, digest, seen))  # type: ignore[misc]
     for run in state.runs:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import blake3
@@ -109,6 +110,7 @@ class _Watcher:
         self._uid = dataset.base.split("/")[1]
         self._refused: set[str] = set()  # marks of files of which no row was left
         self._first_seen: dict[str, tuple[str, float]] = {}  # path -> version and when this process first saw it
+        self._contents: dict[str, tuple[str, str]] = {}  # path -> version and digest, of files that are being taken
         self._is_remote = "://" in source and not source.startswith("file://")
         if self._is_remote:
             self._root = source.rstrip("/")
@@ -132,6 +134,7 @@ class _Watcher:
         self._refuse_index_files(listed)
         self._known.refresh(self._dataset.state())
         now = self._clock()
+        self._contents.clear()
         self._first_seen = {
             item.path: seen
             if (seen := self._first_seen.get(item.path)) is not None and seen[0] == item.version
@@ -168,7 +171,8 @@ class _Watcher:
         progress: Progress,
     ) -> Commit | None:
         """One commit; None if another watcher was first, a file changed meanwhile, or no row is left."""
-        marks = {mark for item in batch for mark in self._marks(item)}
+        # Without those of files that are there again because a file of the same sample is new.
+        marks = {mark for item in batch for mark in self._marks(item) if mark not in self._known}
         try:
             return self._dataset.commit(
                 self._source(batch),
@@ -177,7 +181,7 @@ class _Watcher:
                 media=media,
                 on_invalid=on_invalid,
                 progress=progress,
-                claims=FileClaims(marks, self._known),
+                claims=FileClaims(marks, self._known, is_unchanged=partial(self._is_unchanged, batch)),
             )
         except FilesTaken:
             return None
@@ -227,7 +231,7 @@ class _Watcher:
                 )
 
     def _units(self, listed: Sequence[_Found]) -> list[list[_Found]]:
-        """Media files with their small files; all others alone. Archives last, because they are commits of their own."""
+        """Media files with their small files, all others alone; archives last, as they are commits of their own."""
         stems = {_stem(item.path) for item in listed if self._is_small(item.path)}
         units: dict[str, list[_Found]] = {}
         for item in listed:
@@ -278,9 +282,12 @@ class _Watcher:
         return file_mark(self._uid, f"{root}/{item.path}", version)
 
     def _content(self, item: _Found) -> str:
-        hasher = blake3.blake3()
-        hasher.update_mmap(os.path.join(self._root, item.path))
-        return f"blake3:{hasher.hexdigest()}"
+        known = self._contents.get(item.path)
+        if known is None or known[0] != item.version:
+            hasher = blake3.blake3()
+            hasher.update_mmap(os.path.join(self._root, item.path))
+            known = self._contents[item.path] = (item.version, f"blake3:{hasher.hexdigest()}")
+        return known[1]
 
     def _source(self, batch: Sequence[_Found]) -> object:
         if self._is_archive(batch[0]):
@@ -291,11 +298,21 @@ class _Watcher:
         return FolderFiles(self._root, files, name=self._root)
 
     def _is_unchanged(self, batch: Sequence[_Found]) -> bool:
+        if not self._is_remote:
+            return all(_local_version(os.path.join(self._root, item.path)) == item.version for item in batch)
         try:
             now = {item.path: item.version for item in self._list()}
         except HeadraceError:
             return False
         return all(now.get(item.path) == item.version for item in batch)
+
+
+def _local_version(path: str) -> str | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def _means_nothing_there(error: HeadraceError) -> bool:

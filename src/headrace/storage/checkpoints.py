@@ -95,6 +95,10 @@ class Checkpoint(Generic[S]):
     segments: tuple[str, ...] = ()  # of format 1: keys of runs of entries, oldest first
 
 
+class _OtherVersion(Exception):
+    """The checkpoint is whole, but of a version of Headrace whose state is another."""
+
+
 class Checkpoints(Generic[S]):
     """Checkpoints of the log below `base`. Thread-safe but for writing."""
 
@@ -116,9 +120,13 @@ class Checkpoints(Generic[S]):
             return
         for key in list(islice(self._heads(), _NUM_KEPT)):
             try:
-                yield self._read(key, rebuild)
+                checkpoint = self._read(key, rebuild)
+            except _OtherVersion:
+                _logger.info("checkpoint of another version ignored key=%s/%s", self._store.uri, key)
             except (DataCorrupted, NotFound) as error:
                 _logger.warning("checkpoint ignored key=%s/%s error=%s", self._store.uri, key, error)
+            else:
+                yield checkpoint
 
     def continue_from(self, checkpoint: Checkpoint[S]) -> None:
         """Take the pages of a checkpoint as stored when the next one is written."""
@@ -193,7 +201,10 @@ class Checkpoints(Generic[S]):
         if key is None:
             return
         name = f"{self._store.uri}/{key}"
-        checkpoint = self._read(key, None)
+        try:
+            checkpoint = self._read(key, None)
+        except _OtherVersion:
+            return
         state, digest = replay(checkpoint.number)
         if checkpoint.state is None:
             digest = digest if self._holds_entries(checkpoint, digest) else None
@@ -259,7 +270,7 @@ class Checkpoints(Generic[S]):
                 segments = tuple(f"{self._folder}segments/{item['digest']}.jsonl" for item in document["segments"])
                 return Checkpoint(key, number, digest, 0, None, segments)
             if document["format"] != FORMAT or document["state_version"] != form.version:
-                raise DataCorrupted(f"{name} was written by another version of Headrace")
+                raise _OtherVersion
             source = _PageSource(self._store, self._folder, form, number, rebuild)
             lists = {list_name: source.read_list(list_name, document["lists"][list_name]) for list_name in form.lists}
             return Checkpoint(key, number, digest, document["time"], form.state(document["state"], lists))

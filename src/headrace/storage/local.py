@@ -299,7 +299,8 @@ class LocalStore:
                     raise InvalidInput(f"cannot create object {path}: something that is not a file bears this name")
                 is_whole = status.st_size == sum(view.nbytes for view in views) and _holds(descriptor, views)
                 if is_whole:
-                    os.utime(descriptor)  # its age tells garbage collection that somebody counts on it
+                    with contextlib.suppress(OSError):  # its age tells garbage collection that somebody counts on it
+                        os.utime(descriptor)
                     # Its writer may have died before its own sync.
                     self._sync_file(descriptor, path)
             finally:

@@ -266,7 +266,8 @@ class EntryLog(Generic[S]):
         keys = [stat.key for stat in self._store.list(f"{self._base}log/", start_after=self.key(first - 1))]
         wanted = [key for number, key in enumerate(keys, first) if key == self.key(number)]
         if not wanted:
-            return [], not keys
+            data = self._try_read(first)  # a listing may lag behind; the entry itself says whether it is there
+            return [] if data is None else [data], not keys
         with ThreadPoolExecutor(min(len(wanted), _PARALLEL_READS)) as pool:
             return list(pool.map(self._store.get, wanted)), len(wanted) == len(keys)
 

@@ -27,7 +27,7 @@ from headrace.storage.store import ObjectStat, Range
 from headrace.storage.uris import StoreUri
 
 if TYPE_CHECKING:
-    from obstore import Bytes, ObjectMeta
+    from obstore import ObjectMeta
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
 
     Client = S3Store | GCSStore | AzureStore | HTTPStore
@@ -126,13 +126,13 @@ class RemoteStore:
         self._has_seen_bucket = True
         return self._object_stat(found.meta), self._pieces(pieces, key)
 
-    def _pieces(self, pieces: Iterator[Bytes], key: str) -> Iterator[bytes]:
+    def _pieces(self, pieces: Iterator[bytes], key: str) -> Iterator[bytes]:
         while True:
             with self._requesting("read", key):
                 piece = next(pieces, None)
             if piece is None:
                 return
-            yield bytes(piece)
+            yield piece
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         check_new_key(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -22,9 +22,9 @@ def _rows(*pairs: tuple[str, int]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(params=["keep", "replace"])
-def dataset(request: pytest.FixtureRequest) -> Iterator[Dataset]:
+def dataset(request: pytest.FixtureRequest) -> Dataset:
     lake = headrace.connect(f"memory://changes-{uuid.uuid4().hex}")
-    yield lake.create_dataset("rows", schema=_SCHEMA, key="id", on_duplicate_key=request.param)
+    return lake.create_dataset("rows", schema=_SCHEMA, key="id", on_duplicate_key=request.param)
 
 
 def _values(rows: Any) -> list[int]:
@@ -45,7 +45,8 @@ def test_changes_tell_commits_and_deletions_after_a_commit(dataset: Dataset) -> 
     found = dataset.changes(since="2")
     assert _outline(found) == (["commit", "delete-rows", "delete-commit"], [4], [1, 3], 0)
     assert [(commit.id, commit.message) for commit in found.commits] == [("3", "third")]
-    assert found.added.num_rows == 1 and len(found.removed) == 2
+    assert found.added.num_rows == 1
+    assert len(found.removed) == 2
     table = found.removed.to_arrow()
     assert table.select(["_commit", "_ordinal"]).to_pylist() == [
         {"_commit": "1", "_ordinal": 0},
@@ -97,7 +98,7 @@ def test_purged_rows_are_told_once_and_by_address(dataset: Dataset) -> None:
 @pytest.mark.parametrize("stride", [1, 2, 3, 5])
 def test_reader_that_follows_has_what_a_snapshot_has(dataset: Dataset, stride: int) -> None:
     """Whatever the steps, and however many of them lie between two looks."""
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: dataset.commit(_rows(("a", 1), ("b", 2), ("c", 3))),
         lambda: dataset.commit(_rows(("b", 20), ("d", 4))),
         lambda: dataset.delete_rows(keys=["a"]),

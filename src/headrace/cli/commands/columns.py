@@ -11,5 +11,5 @@ columns = LazyGroup(
         "drop": LazyCommand("headrace.cli.commands.columns_drop:drop", "Take added columns off."),
         "list": LazyCommand("headrace.cli.commands.columns_list:list_columns", "List the added columns of a dataset."),
     },
-    help_text="Columns that are added to rows after they were committed, without rewriting them.",
+    help_text="Give rows further columns without rewriting them.",
 )

@@ -46,5 +46,9 @@ def list_columns(output: Output, *, dataset: Reference) -> None:
             for item in columns
         ],
     )
-    if not columns:
-        output.hint(command_line("columns", "add", dataset_text(dataset), "FILE"))
+    text = dataset_text(dataset)
+    if columns:
+        names = [*target.schema.names, *(item.name for item in columns)]
+        output.hint(command_line("snapshot", text, *(word for name in names for word in ("--column", name))))
+    else:
+        output.hint(f"{command_line('columns', 'add', text)} FILE")

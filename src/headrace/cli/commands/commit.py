@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from headrace.cli.command import command
 from headrace.cli.commit_report import commit_fields, warn_of_rejected_rows
-from headrace.cli.documents import commit_document
+from headrace.cli.documents import commit_document, commit_summary
 from headrace.cli.output import Output
 from headrace.cli.parameters import adopt_option, dataset_argument, on_invalid_option, tag_option
 from headrace.cli.program import command_line
 from headrace.cli.targets import dataset_text, open_dataset
 from headrace.cli.type_guess import guess_type
+from headrace.cli.wording import format_rows
 from headrace.errors import NotFound
 from headrace.schema.references import Reference
 from headrace.schema.tags import Tag
 
 if TYPE_CHECKING:
+    from headrace.datasets.commit import Commit
     from headrace.datasets.dataset import Dataset
 
 
@@ -32,6 +35,32 @@ if TYPE_CHECKING:
 @tag_option("Mark the commit; may be repeated. Snapshots choose commits by tags.")
 @adopt_option
 @on_invalid_option
+@click.option("--watch", "is_watching", is_flag=True, help="Go on: commit new files of a folder as they arrive.")
+@click.option(
+    "--interval",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="With --watch: how long to wait between two looks.",
+)
+@click.option(
+    "--settle",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="With --watch: take files that have not changed for so long.",
+)
+@click.option("--once", is_flag=True, help="With --watch: look once, take what has settled, and end.")
+@click.option(
+    "--max-files",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="With --watch: most files in one commit.",
+)
 def commit(
     output: Output,
     *,
@@ -41,13 +70,35 @@ def commit(
     tags: tuple[Tag, ...],
     media: str,
     on_invalid: str,
+    is_watching: bool,
+    interval: float,
+    settle: float,
+    once: bool,
+    max_files: int,
 ) -> None:
     """Add rows from a source to a dataset.
 
     SOURCE is a file (.csv, .json, .jsonl, .parquet), a folder, a glob in quotes, an archive (.zip, .tar, .tar.gz,
     .tar.zst) or a URI.
+
+    With --watch, SOURCE is a folder or a bucket's prefix: each version of each file is committed once, also after a
+    restart and with several watchers.
     """
     target = _open(dataset, source=source)
+    if is_watching or once:
+        commits = target.watch(
+            source,
+            message=message,
+            tags=tags,
+            media=media,
+            on_invalid=on_invalid,
+            interval_seconds=interval,
+            settle_seconds=settle,
+            once=once,
+            max_files=max_files,
+        )
+        _watch(output, target, commits)
+        return
     with output.progress() as progress:
         made = target.commit(source, message=message, tags=tags, media=media, on_invalid=on_invalid, progress=progress)
     if output.is_json:
@@ -60,6 +111,20 @@ def commit(
         output.next("diff", f"{text}@upto:{int(made.id) - 1}", f"{text}@upto:{made.id}")
     else:
         output.next("snapshot", text, "--alias", "train")
+
+
+def _watch(output: Output, dataset: Dataset, commits: Iterator[Commit]) -> None:
+    """A line for each commit as it comes; with --json one document at the end, which only --once has."""
+    made: list[dict[str, object]] = []
+    for commit in commits:
+        made.append(commit_summary(commit))
+        if not output.is_json:
+            output.line(f"commit {commit.id}: {format_rows(commit.num_rows)}, digest {commit.digest[:8]}")
+        warn_of_rejected_rows(output, commit)
+    if output.is_json:
+        output.document({"dataset": dataset.name, "dataset_id": dataset.id, "commits": made})
+    elif not made:
+        output.note("nothing new")
 
 
 def _open(reference: Reference, *, source: str) -> Dataset:

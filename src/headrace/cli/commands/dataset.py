@@ -21,6 +21,9 @@ dataset = LazyGroup(
         "compact": LazyCommand(
             "headrace.cli.commands.dataset_compact:compact", "Move the rows of many small commits into few objects."
         ),
+        "promote": LazyCommand(
+            "headrace.cli.commands.dataset_promote:promote", "Make a typed dataset from the rows of another."
+        ),
         "delete": LazyCommand("headrace.cli.commands.dataset_delete:delete", "Take a dataset off the list.", _REMOVING),
         "restore": LazyCommand(
             "headrace.cli.commands.dataset_restore:restore", "Bring a deleted dataset back, as it was.", _REMOVING

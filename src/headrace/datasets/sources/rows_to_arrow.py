@@ -85,6 +85,10 @@ def _array(name: str, values: list[Any], wanted: pa.DataType | None, place: Call
 
 
 def _converted(values: list[Any], wanted: pa.DataType | None) -> pa.Array:
+    if wanted is not None and pa.types.is_integer(wanted):
+        for value in values:
+            if isinstance(value, float) and not value.is_integer():
+                raise pa.ArrowInvalid(f"{value!r} is no whole number")  # Arrow would cut the fraction off
     array = pa.array(values, wanted)
     if isinstance(array, pa.ChunkedArray):
         raise InvalidInput("more than 2 GiB in one batch of a column; hand in smaller rows")

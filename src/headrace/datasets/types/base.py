@@ -71,8 +71,10 @@ class DatasetType(ABC):
         """
 
     def small_suffixes(self) -> frozenset[str] | None:
-        """Suffixes of files, lower case with the dot, whose content says something of other files; all others are values
-        of the one media column. None: it cannot be told by name, so shards that are adopted are read as other archives.
+        """Suffixes of files, lower case with the dot, whose content says something of other files.
+
+        All others are values of the one media column. None: names do not tell, so adopted shards are read as other
+        archives are.
         """
         return None
 

@@ -175,11 +175,12 @@ def _fetch(media: MediaInput, store: ObjectStore, key: str, uri: str) -> bytes:
 
 def pin_cell(cell: MediaInput, size: int | None, etag: str | None) -> tuple[str, str] | None:
     """Expect what an inventory says; (reason, column) if a file on this machine is something else already."""
+    changed = f"{cell.name} changed since the inventory was made"
     if cell.fetch is None:
         if size is not None and size != cell.size:
-            return f"{cell.name} changed since the inventory was made ({size} bytes, now {cell.size}); make it again", "size"
+            return f"{changed} ({size} bytes, now {cell.size}); make it again", "size"
         if etag is not None and etag != cell.version:
-            return f"{cell.name} changed since the inventory was made ({etag}, now {cell.version}); make it again", "etag"
+            return f"{changed} ({etag}, now {cell.version}); make it again", "etag"
     elif cell.version is None:
         cell.size, cell.version = size, etag
     return None

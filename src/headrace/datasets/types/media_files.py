@@ -27,9 +27,11 @@ VIDEO_SUFFIXES: Final = frozenset(
     {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".ogv", ".flv", ".wmv", ".asf"}
 )
 
-_CLUTTER_NAMES = (
-    *("thumbs.db", "desktop.ini", "license", "license.txt", "license.md"),
-    *("readme", "readme.md", "readme.txt", "readme.rst"),
+_CLUTTER_NAMES: Final = frozenset(
+    {
+        *("thumbs.db", "desktop.ini", "license", "license.txt", "license.md"),
+        *("readme", "readme.md", "readme.txt", "readme.rst"),
+    }
 )
 
 
@@ -37,8 +39,7 @@ def is_clutter(path: str) -> bool:
     """Whether a file is what systems and authors leave beside data: hidden files, thumbnails, read-mes."""
     if path.startswith((".", "__MACOSX/")) or "/." in path:
         return True
-    lowered = path.lower()
-    return lowered.endswith(_CLUTTER_NAMES) and lowered[lowered.rfind("/") + 1 :] in _CLUTTER_NAMES
+    return path[path.rfind("/") + 1 :].lower() in _CLUTTER_NAMES
 
 
 def suffix_of(path: str) -> str:

@@ -189,8 +189,8 @@ class Table(DatasetType):
             hint = near_miss(name, missing)
             if name not in known and hint:
                 raise InvalidInput(
-                    f"the schema of this dataset has no such column, and one with nearly this name is missing; expected "
-                    f"{expected}.{hint}",
+                    "the schema of this dataset has no such column, and one with nearly this name is missing; "
+                    f"expected {expected}.{hint}",
                     file=place,
                     column=name,
                 )
