@@ -319,7 +319,7 @@ BAD_SOURCES: dict[str, Bad] = {
     "column type of an earlier commit": Bad(
         "texts",
         lambda folder: pa.table({"text": ["a"], "labels": [["b"]], "note": [5]}),
-        "is int64 here but string in earlier commits",
+        "is int64, and earlier commits have text",
         column="note",
     ),
     "column that differs in case": Bad(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -64,7 +65,7 @@ def test_commit_is_deleted_and_restored() -> None:
     assert (listed["num_commits"], listed["num_rows"], listed["num_deleted_commits"]) == (1, 3, 1)
     assert "1 commit" in run("dataset", "show", "lake::items").stdout
     assert len(run_json("commit-restore", "lake::items", "2")["digest"]) == 64
-    assert run("commit-restore", "lake::items", "2", expect=5)
+    run("commit-restore", "lake::items", "2", expect=5)
     assert "state" not in run("dataset", "log", "lake::items").stdout
 
 
@@ -179,8 +180,15 @@ def test_terminal_is_asked(answer: str, exit_code: int, left: int) -> None:
         )  # fmt: skip
     finally:
         os.close(side)
-    asked = os.read(main, 10_000).decode()
-    os.close(main)
-    assert "for ever?" in asked
-    assert child.returncode == exit_code
+    asked = _read_to_the_end(main)
+    assert "for ever?" in asked, asked
+    assert child.returncode == exit_code, asked
     assert len(headrace.connect("lake").datasets()) == left
+
+
+def _read_to_the_end(terminal: int) -> str:
+    pieces = []
+    with contextlib.suppress(OSError), open(terminal, "rb", buffering=0) as file:  # its end is an error on Linux
+        while piece := file.read(10_000):
+            pieces.append(piece)
+    return b"".join(pieces).decode()

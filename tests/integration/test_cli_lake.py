@@ -518,6 +518,16 @@ def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[
 COMMANDS = dict(_commands(cli))
 
 
+_ADD_COLUMN = ["columns", "add", "lake::photos", "scores.csv", "--name", "aesthetic"]
+_BEFORE_EXAMPLES = {
+    ("columns", "drop"): [_ADD_COLUMN],
+    ("columns", "list"): [_ADD_COLUMN],
+    ("commit-restore",): [["commit-delete", "lake::intents", "2", "--yes"]],
+    ("dataset", "restore"): [["dataset", "delete", "lake::intents", "--yes"]],
+    ("pack",): [["snapshot", "lake::photos", "--alias", "train"]],
+}
+
+
 @pytest.mark.parametrize("path", [path for path in sorted(COMMANDS) if path != ("demo",)], ids=" ".join)
 def test_example_of_help_runs_and_its_hint_too(path: tuple[str, ...], folder: Path) -> None:
     """The demo's example runs in the demo's own test."""
@@ -526,8 +536,11 @@ def test_example_of_help_runs_and_its_hint_too(path: tuple[str, ...], folder: Pa
         shutil.rmtree("lake")
     if path[0] == "columns":
         Path("scores.csv").write_text("name,score\n0.png,0.5\n2.png,0.75\n", encoding="utf-8")
-    if path in (("columns", "drop"), ("columns", "list")):
-        run("columns", "add", "lake::photos", "scores.csv", "--name", "aesthetic")
+    for before in _BEFORE_EXAMPLES.get(path, []):
+        run(*before)
+    if path == ("dataset", "forget"):
+        snapshot_id = run_json("snapshot", "lake::intents", "--tag", "category=bbb")["id"]
+        example = example.replace("01234567", snapshot_id[:8])
     words = shlex.split(example.partition(" > ")[0].replace("\\\n", ""))
     assert words[: len(path) + 1] == ["headrace", *path]
     result = run(*words[1:])

@@ -34,7 +34,10 @@ def commit_document(commit: Commit) -> dict[str, object]:
 
 def dataset_summary(dataset: Dataset) -> dict[str, object]:
     """What the log says of a dataset."""
-    return {**dataset.to_json(), "num_bytes": sum(commit.num_bytes for commit in dataset.log() if not commit.is_deleted)}
+    return {
+        **dataset.to_json(),
+        "num_bytes": sum(commit.num_bytes for commit in dataset.log() if not commit.is_deleted),
+    }
 
 
 def dataset_document(dataset: Dataset) -> dict[str, object]:

@@ -52,7 +52,9 @@ COMMANDS = {
         "Show a deleted commit again, with the same digest.",
         _REMOVING,
     ),
-    "rows": LazyCommand("headrace.cli.commands.rows:rows", "Delete single rows, bring them back, or erase them.", _REMOVING),
+    "rows": LazyCommand(
+        "headrace.cli.commands.rows:rows", "Delete single rows, bring them back, or erase them.", _REMOVING
+    ),
     "gc": LazyCommand("headrace.cli.commands.gc:gc", "Remove objects that no log refers to.", _REMOVING),
     "snapshot": LazyCommand(
         "headrace.cli.commands.snapshot:snapshot", "Choose commits, rows and columns, and fix the choice.", _TRAINING

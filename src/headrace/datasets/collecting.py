@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from headrace.datasets.collector_process import has_died, this_process
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.leases import GRACE_SECONDS, oldest_lease, remove_ended_leases
 from headrace.datasets.manifests import document_key, read_document, write_document
@@ -209,6 +210,7 @@ def _collect_round(dataset: Dataset, choice: _Choice, now: float) -> list[Collec
         condemned[:] = [write_document(store, dataset.base, data=canonical_json(document))]
         return {
             "condemned": condemned[0],
+            "process": this_process(),
             "num_objects": len(choice.objects),
             "num_bytes": sum(item.size for item in choice.objects.values()),
         }
@@ -240,7 +242,12 @@ def _done(state: DatasetState, number: int) -> Mapping[str, JsonValue] | None:
 
 
 def is_given_up(dataset: Dataset, collection: Collection, *, now: float) -> bool:
-    """Whether the collector has surely stopped removing; all by the store's clock, because machines' clocks differ."""
+    """Whether the collector has surely stopped removing: it died on this machine, or its time is over.
+
+    The time is the store's, because machines' clocks differ.
+    """
+    if has_died(collection.process):
+        return True
     stat = dataset.lake.store.stat(dataset.log_of_entries.key(collection.entry))
     return stat is not None and now - stat.modified_at > _TAKEOVER_SECONDS
 

@@ -86,7 +86,8 @@ def _compact_rows(dataset: Dataset, sizes: ContainerSizes, progress: Progress) -
         if report is not None:
             return report
     raise Unavailable(
-        f"dataset {dataset.name!r} was purged, compacted or collected by others {_MAX_ATTEMPTS} times meanwhile; try again"
+        f"dataset {dataset.name!r} was purged, compacted or collected by others {_MAX_ATTEMPTS} times meanwhile; "
+        "try again"
     )
 
 

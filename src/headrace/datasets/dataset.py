@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace.datasets.addresses import EMPTY, AddressSet, addresses_key, read_addresses, write_addresses
-from headrace.datasets.column_choice import asked_columns, check_commit_names, with_added
+from headrace.datasets.addresses import EMPTY, AddressSet, read_addresses
+from headrace.datasets.claiming import claim
+from headrace.datasets.column_choice import check_commit_names
 from headrace.datasets.columns import check_columns, merge_schemas
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
 from headrace.datasets.deleting import change_commit, delete_rows, restore_rows, revert
 from headrace.datasets.leases import Lease
-from headrace.datasets.manifests import document_key, read_document, write_document
 from headrace.datasets.reading import DatasetReader
-from headrace.datasets.selection import OnDuplicateKey, Selection
+from headrace.datasets.selecting import commit_number, select, selection_of
+from headrace.datasets.selection import OnDuplicateKey
 from headrace.datasets.sidecars import ColumnReader
 from headrace.datasets.snapshot import Snapshot
-from headrace.datasets.state import Collection, ColumnRecord, CommitRecord, DatasetState, RunRecord
+from headrace.datasets.snapshot_register import SnapshotRegister
+from headrace.datasets.state import ColumnRecord, CommitRecord, DatasetState, RunRecord
 from headrace.datasets.state_checkpoints import DATASET_FORM
 from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.registry import dataset_type
-from headrace.datasets.version_hash import version_hash
-from headrace.errors import Conflict, DataCorrupted, InvalidInput, NotFound, PermissionDenied, Unavailable
+from headrace.errors import DataCorrupted, InvalidInput, PermissionDenied
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.schema.free_text import check_text
-from headrace.schema.near_misses import near_miss
 from headrace.schema.references import Selector
-from headrace.schema.tags import TagsLike, has_tags, normalise_tags
-from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.schema.tags import TagsLike
+from headrace.storage.canonical import JsonValue
 from headrace.storage.log import EntryLog, LogEntry
-from headrace.units import format_count, parse_timestamp
+from headrace.units import format_count
 
 if TYPE_CHECKING:
     from headrace.datasets.adding_columns import AddColumnsReport
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset"]
 
-_KEPT_SNAPSHOTS = 64
 _KEPT_ADDRESS_SETS = 64
 
 
@@ -64,7 +63,7 @@ class Dataset:
             lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock, form=DATASET_FORM
         )
         self._lock = threading.Lock()
-        self._snapshots: OrderedDict[tuple[str, str | None], Snapshot] = OrderedDict()
+        self._register = SnapshotRegister(self)
         self._address_sets: OrderedDict[str, AddressSet] = OrderedDict()
         self.reader = DatasetReader(lake.store, self.base, cache=lake.part_cache, locations=lake.locations)
 
@@ -544,7 +543,7 @@ class Dataset:
         if state.hold is not None:
             raise PermissionDenied(
                 f"dataset {self._name!r} is under a hold ({state.hold}): nothing of it may be purged or collected. "
-                f"To end it: headrace dataset release {self._reference()}"
+                f"To end it: headrace dataset release {self.reference}"
             )
 
     # -- snapshots ----------------------------------------------------------------------------------------------
@@ -582,27 +581,7 @@ class Dataset:
         columns: Sequence[str] | None = None,
     ) -> Snapshot:
         """Like `snapshot`, but nothing is logged: for reading. `until` is a time in microseconds since 1970."""
-        state = self.state()
-        wanted = normalise_tags(tags)
-        last = self._commit_number(state, upto)
-        visibility = state.visibility if until is None else state.visibility_at(until)
-        chosen = [
-            record
-            for number, record in enumerate(state.commits, 1)
-            if number <= last
-            and record.commit_id not in visibility.hidden_commits
-            and has_tags(record.tags, wanted)
-            and (until is None or record.time <= until)
-        ]
-        name = version_hash(int(record.commit_id) for record in chosen) if where is None and columns is None else None
-        return self._selected(
-            state,
-            chosen,
-            deleted=self.addresses(visibility.deleted_rows),
-            where=where,
-            columns=columns,
-            version_hash=name,
-        )
+        return select(self, tags=tags, upto=upto, until=until, where=where, columns=columns)
 
     def selection_of(
         self,
@@ -617,59 +596,7 @@ class Dataset:
 
         `every_version` chooses replaced rows too.
         """
-        return self._selected(
-            self.state(),
-            list(commits),
-            deleted=left_out,
-            where=where,
-            columns=columns,
-            version_hash=None,
-            every_version=every_version,
-        )
-
-    def _selected(
-        self,
-        state: DatasetState,
-        chosen: list[CommitRecord],
-        *,
-        deleted: AddressSet,
-        where: str | None,
-        columns: Sequence[str] | None,
-        version_hash: str | None,
-        every_version: bool = False,
-    ) -> Snapshot:
-        # By identity, because most commits share one object; a schema that comes again adds nothing.
-        schemas = list({id(record.schema): record.schema for record in chosen}.values())
-        schema = merge_schemas(schemas) if chosen else state.schema
-        if chosen and state.declared is not None:
-            schema = _declared_first(schema, state.declared)
-        places = _places(chosen)
-        redacted = self.addresses(state.redacted_rows).renumbered(places)
-        asked = asked_columns(state, schema, columns=columns, where=where)
-        if columns is not None:
-            columns = self._columns(columns, with_added(schema, state.columns.values()))
-        schema = with_added(schema, asked)
-        selection = Selection(
-            type_name=state.type_name,
-            type_version=state.type_version,
-            schema=schema,
-            key=state.key,
-            on_duplicate_key="replace" if state.on_duplicate_key == "replace" and not every_version else "keep",
-            commits=tuple(record.digest for record in chosen),
-            columns=None if columns is None else tuple(columns),
-            where=self._filter(where, schema),
-            deleted=deleted.renumbered(places),
-            added=tuple((item.name, self.column_reader(item.manifest).manifest.digest_of(places)) for item in asked),
-        )
-        return Snapshot(
-            self,
-            selection,
-            commits=chosen,
-            version_hash=version_hash,
-            redacted=redacted,
-            redacted_rows=state.redacted_rows,
-            added={item.name: item.manifest for item in asked},
-        )
+        return selection_of(self, commits, left_out=left_out, where=where, columns=columns, every_version=every_version)
 
     def resolve(self, selector: Selector) -> Snapshot:
         """The snapshot that a reference's selector names; reading it logs nothing.
@@ -677,86 +604,11 @@ class Dataset:
         Raises:
             NotFound: There is no such alias, id or commit.
         """
-        match selector.kind:
-            case "all":
-                return self.select()
-            case "upto":
-                return self.select(upto=selector.value)
-            case "time":
-                return self.select(until=parse_timestamp(selector.value))
-            case "alias":
-                state = self.state()
-                snapshot_id = state.aliases.get(selector.value)
-                if snapshot_id is None:
-                    known = ", ".join(sorted(state.aliases)) or "none yet"
-                    raise NotFound(
-                        f"dataset {self._name!r} has no alias "
-                        f"{selector.value!r}.{near_miss(selector.value, list(state.aliases))} "
-                        f"Aliases: {known}. To create it: headrace snapshot {self._reference()} --alias "
-                        f"{selector.value}"
-                    )
-                return self._logged(state, snapshot_id)
-            case _:
-                state = self.state()
-                matches = [item for item in state.snapshots if item.startswith(selector.value)]
-                if len(matches) != 1:
-                    raise NotFound(
-                        f"dataset {self._name!r} has {'no snapshot' if not matches else f'{len(matches)} snapshots'} "
-                        "whose id "
-                        f"starts with {selector.value!r}; to see all: headrace dataset show {self._reference()}"
-                    )
-                return self._logged(state, matches[0])
+        return self._register.resolve(selector)
 
     def log_snapshot(self, snapshot: Snapshot) -> Snapshot:
         """Write the snapshot's manifest and its log entry, once for each new id."""
-        if snapshot.id in self.state().snapshots:
-            self.log_of_entries.settle()
-            return snapshot
-        since = self.log_of_entries.number
-        self._lake.store.prepare_for_writing()
-        selection = snapshot.selection
-        document = {
-            "format": 1,
-            "selection": selection.to_json(),
-            "column_order": selection.schema.names,
-            "commit_ids": snapshot.commit_ids,
-            "num_rows": snapshot.num_rows,
-        }
-        if selection.deleted:
-            write_addresses(self._lake.store, self.base, addresses=selection.deleted)
-        manifest = write_document(self._lake.store, self.base, data=canonical_json(document))
-
-        def plan(state: DatasetState) -> Mapping[str, JsonValue] | None:
-            if snapshot.id in state.snapshots:
-                return None
-            body: dict[str, JsonValue] = {
-                "snapshot": snapshot.id,
-                "manifest": manifest,
-                "version_hash": snapshot.version_hash,
-            }
-            if snapshot.added_columns:
-                body["columns"] = self._kept_columns(state, snapshot)
-            return {**body, "deleted": selection.deleted.digest} if selection.deleted else body
-
-        keys = [document_key(manifest), *([addresses_key(selection.deleted.digest)] if selection.deleted else [])]
-        self.append("snapshot", plan, refers_to=lambda: keys, since=since)
-        return snapshot
-
-    def _kept_columns(self, state: DatasetState, snapshot: Snapshot) -> dict[str, JsonValue]:
-        """Manifests that hold the snapshot's added columns now.
-
-        Raises:
-            Conflict: One was replaced since and nothing else keeps it, so that it may be gone.
-        """
-        kept = state.column_manifests
-        found = {name: state.column_manifest(digest) for name, digest in snapshot.added_columns.items()}
-        for name, digest in found.items():
-            if digest not in kept:
-                raise Conflict(
-                    f"the added column {name!r} of dataset {self._name!r} was replaced or dropped since this snapshot "
-                    "was chosen; choose it again"
-                )
-        return dict(found)
+        return self._register.log(snapshot)
 
     def forget(self, snapshot_id: str) -> None:
         """Take a logged snapshot off the books: what only it needed may be collected; its rows stay.
@@ -766,27 +618,11 @@ class Dataset:
             Conflict: An alias points to it, or a run was recorded on it.
         """
 
-        def plan(state: DatasetState) -> Mapping[str, JsonValue]:
-            self.require_forgettable(state, snapshot_id)
-            return {"snapshot": snapshot_id}
-
-        self.append("forget", plan)
+        self._register.forget(snapshot_id)
 
     def require_forgettable(self, state: DatasetState, snapshot_id: str) -> None:
         """Raise what `forget` would raise."""
-        self.require_snapshot(state, snapshot_id)
-        names = sorted(name for name, target in state.aliases.items() if target == snapshot_id)
-        if names:
-            raise Conflict(
-                f"the {'alias' if len(names) == 1 else 'aliases'} {', '.join(names)} of dataset {self._name!r} "
-                f"{'points' if len(names) == 1 else 'point'} to this snapshot; point elsewhere first"
-            )
-        run = next((run for run in state.runs if run.snapshot_id == snapshot_id), None)
-        if run is not None:
-            raise Conflict(
-                f"the run {run.name!r} was recorded on this snapshot of dataset {self._name!r}; it stays, so that "
-                "the run can be traced"
-            )
+        self._register.require_forgettable(state, snapshot_id)
 
     def logged_snapshot(self, snapshot_id: str) -> Snapshot:
         """The logged snapshot with this whole id.
@@ -802,21 +638,11 @@ class Dataset:
         Raises:
             NotFound: None was.
         """
-        state = self.state()
-        snapshot_id = state.version_hashes.get(name)
-        if snapshot_id is None:
-            raise NotFound(f"dataset {self._name!r} has no snapshot with the version hash {name!r}")
-        return self._logged(state, snapshot_id)
+        return self._register.by_version_hash(name)
 
     def set_alias(self, name: str, snapshot: Snapshot) -> None:
         """Point an alias to a snapshot of this dataset, logging the snapshot if it is not yet."""
-        self.log_snapshot(snapshot)
-
-        def plan(state: DatasetState) -> Mapping[str, JsonValue] | None:
-            self.require_snapshot(state, snapshot.id)
-            return None if state.aliases.get(name) == snapshot.id else {"alias": name, "snapshot": snapshot.id}
-
-        self.append("alias", plan)
+        self._register.set_alias(name, snapshot)
 
     def aliases_of(self, snapshot_id: str) -> list[str]:
         """Names that point to a snapshot now."""
@@ -834,7 +660,9 @@ class Dataset:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _reference(self) -> str:
+    @property
+    def reference(self) -> str:
+        """LAKE::NAME, for messages."""
         return f"{self._lake.uri}::{self._name}"
 
     def append(
@@ -857,62 +685,12 @@ class Dataset:
             Conflict: The dataset was purged.
             Unavailable: Garbage collection is removing one of the objects; trying again is safe.
         """
-        self._lake.store.prepare_for_writing()
-
-        def checked(state: DatasetState) -> Mapping[str, JsonValue] | None:
-            if state.is_closed:
-                raise self._closed()
-            while True:
-                number = self.log_of_entries.number
-                body = plan(state)
-                if self.log_of_entries.number == number:
-                    break
-                # The plan itself read on (a filter looks at rows): a rival's entry that it met must count.
-                state = self.log_of_entries.refresh()
-                if state.is_closed:
-                    raise self._closed()
-            known = self.log_of_entries.number if since is None else since
-            # Also one that began before and ended since: it may have removed what was written in between.
-            rivals = [item for item in state.collections if item.done_entry is None or item.done_entry > known]
-            keys = set(refers_to()) if rivals and body is not None else set()
-            if keys:
-                self._check_not_condemned(rivals, keys)
-            return body
-
-        return self.log_of_entries.append(operation, checked)
-
-    def _closed(self) -> Conflict:
-        return Conflict(f"dataset {self._name!r} was purged; nothing can be added to it")
+        return claim(self, operation, plan, refers_to=refers_to, since=since)
 
     def close(self, plan: Callable[[DatasetState], Mapping[str, JsonValue] | None]) -> None:
         """Claim the entry after which nothing can be added."""
         self._lake.store.prepare_for_writing()
         self.log_of_entries.append("close", plan)
-
-    def _check_not_condemned(self, collections: Iterable[Collection], keys: set[str]) -> None:
-        for collection in collections:
-            try:
-                document = read_document(self._lake.store, self.base, digest=collection.condemned)
-                lost = keys.intersection(document["keys"])
-                if lost and not collection.is_done and self._is_given_up(collection):
-                    lost = self._missing(lost)
-            except NotFound:  # a later collection removed it: this write took longer than the grace period
-                lost = self._missing(keys)
-            if lost:
-                raise Unavailable(
-                    f"garbage collection of dataset {self._name!r} is removing {min(lost)}, which an earlier attempt "
-                    "had left and this one wanted to use; nothing was changed, try again (if that collection was "
-                    "interrupted, in a quarter of an hour)"
-                )
-
-    def _is_given_up(self, collection: Collection) -> bool:
-        """Whether its collector has surely stopped, so that what it condemned and is there stays."""
-        from headrace.datasets.collecting import is_given_up, store_time
-
-        return is_given_up(self, collection, now=store_time(self._lake))
-
-    def _missing(self, keys: Iterable[str]) -> set[str]:
-        return {key for key in keys if self._lake.store.stat(self.base + key) is None}
 
     def addresses(self, digest: str | None) -> AddressSet:
         """A stored set of row addresses; the latest are kept."""
@@ -930,12 +708,11 @@ class Dataset:
 
     def require_commit(self, state: DatasetState, commit_id: str) -> None:
         """Raise `NotFound` unless the state has the commit."""
-        self._commit_number(state, commit_id)
+        commit_number(self, state, commit_id)
 
     def require_snapshot(self, state: DatasetState, snapshot_id: str) -> None:
         """Raise `NotFound` unless the snapshot is logged."""
-        if snapshot_id not in state.snapshots:
-            raise NotFound(f"dataset {self._name!r} has no logged snapshot {snapshot_id}")
+        self._register.require(state, snapshot_id)
 
     def _num_rows(self, state: DatasetState) -> int:
         left_out = self.addresses(state.visibility.deleted_rows) | self.addresses(state.redacted_rows)
@@ -946,88 +723,11 @@ class Dataset:
         left_out = self.addresses(state.visibility.deleted_rows) - self.addresses(state.redacted_rows)
         return _in_visible_commits(left_out, state)
 
-    def _commit_number(self, state: DatasetState, upto: str | int | None) -> int:
-        if upto is None:
-            return len(state.commits)
-        text = str(upto)
-        if not (text.isascii() and text.isdigit() and text[0] != "0" and int(text) <= len(state.commits)):
-            raise NotFound(
-                f"there is no commit {text!r} in dataset {self._name!r}; it has the commits 1 to {len(state.commits)}. "
-                f"To see them: headrace dataset log {self._reference()}"
-            )
-        return int(text)
-
-    def _columns(self, columns: Sequence[str], schema: pa.Schema) -> tuple[str, ...]:
-        if isinstance(columns, str):
-            raise InvalidInput(f"columns={columns!r}: expected a list of names")
-        for name in columns:
-            if name not in schema.names:
-                raise InvalidInput(
-                    f"dataset {self._name!r} has no column {name!r}.{near_miss(name, schema.names)} Columns: "
-                    f"{', '.join(schema.names)}",
-                    column=name,
-                )
-        if not columns or len(set(columns)) != len(columns):
-            raise InvalidInput(f"columns={list(columns)}: expected at least one column, each once")
-        return tuple(columns)
-
-    def _filter(self, where: str | None, schema: pa.Schema) -> str | None:
-        if where is None:
-            return None
-        from headrace.datasets.filters import Filter
-
-        return Filter.parse(where, schema).expression
-
-    def _logged(self, state: DatasetState, snapshot_id: str) -> Snapshot:
-        """A logged snapshot; the latest are kept, because a filter's rows are worth finding only once."""
-        name = (snapshot_id, state.redacted_rows)
-        with self._lock:
-            known = self._snapshots.get(name)
-            if known is not None:
-                self._snapshots.move_to_end(name)
-                return known
-        read = self._read_snapshot(state, snapshot_id)
-        with self._lock:
-            known = self._snapshots.setdefault(name, read)
-            while len(self._snapshots) > _KEPT_SNAPSHOTS:
-                self._snapshots.popitem(last=False)
-            return known
-
-    def _read_snapshot(self, state: DatasetState, snapshot_id: str) -> Snapshot:
-        record = state.snapshots[snapshot_id]
-        document = read_document(self._lake.store, self.base, digest=record.manifest)
-        selection = Selection.from_json(
-            document["selection"],
-            column_order=document["column_order"],
-            deleted=self.addresses(document["selection"].get("deleted")),
-        )
-        commits = [state.commits[int(commit_id) - 1] for commit_id in document["commit_ids"]]
-        redacted = self.addresses(state.redacted_rows).renumbered(_places(commits))
-        return Snapshot(
-            self,
-            selection,
-            commits=commits,
-            version_hash=record.version_hash,
-            num_rows=None if redacted else document["num_rows"],
-            redacted=redacted,
-            redacted_rows=state.redacted_rows,
-            pack=state.packs.get(snapshot_id),
-            fixed=self.addresses(state.fixed_rows[snapshot_id]).renumbered(_places(commits))
-            if snapshot_id in state.fixed_rows
-            else None,
-            added=dict(record.columns),
-        )
-
 
 def _in_visible_commits(rows: AddressSet, state: DatasetState) -> int:
     """How many of the rows belong to commits that are not hidden."""
     hidden = state.visibility.hidden_commits
     return sum(len(ordinals) for number, ordinals in rows.items() if str(number) not in hidden)
-
-
-def _places(commits: Sequence[CommitRecord]) -> dict[int, int]:
-    """Number of a commit to its place in a selection."""
-    return {int(record.commit_id): idx for idx, record in enumerate(commits)}
 
 
 def _check_learned(schema: pa.Schema, declared: pa.Schema) -> None:
@@ -1037,12 +737,6 @@ def _check_learned(schema: pa.Schema, declared: pa.Schema) -> None:
             f"has the columns {', '.join(schema.names)}, but another commit was first and declared "
             f"{', '.join(declared.names)}; commit rows with these columns"
         )
-
-
-def _declared_first(schema: pa.Schema, declared: pa.Schema) -> pa.Schema:
-    names = [name for name in declared.names if name in schema.names]
-    rest = [name for name in schema.names if name not in names]
-    return pa.schema([schema.field(name) for name in [*names, *rest]])
 
 
 def check_on_duplicate_key(value: str | None, *, dataset_type_name: str, key: str | None) -> OnDuplicateKey:

@@ -268,8 +268,7 @@ class _CommitWriter:
         ]
         placed: list[Locator | None] = []
         column = None if is_only_media else name
-        room = self._placer.room if self._media == "copy" else None
-        for idx, value in enumerate(self._loader.load(inputs, probe=self._probes.get(name), room=room)):
+        for idx, value in enumerate(self._loader.load(inputs, probe=self._probes.get(name))):
             if isinstance(value, LoadedMedia):
                 if self._media == "copy":
                     placed.append(self._placer.pack(value, column=column))

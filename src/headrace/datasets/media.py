@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["IndexedMedia", "MediaHeader", "MediaInput", "MediaProbe", "ViewProbe"]
+__all__ = ["IndexedMedia", "MediaHeader", "MediaInput", "MediaProbe"]
 
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
@@ -23,9 +23,6 @@ class MediaHeader(NamedTuple):
 
 MediaProbe = Callable[[bytes, str], MediaHeader]
 """(content, name for messages) -> header; raises `InvalidInput` when the content is not of its kind."""
-
-ViewProbe = Callable[[bytes | memoryview, str], MediaHeader]
-"""A `MediaProbe` that also takes a view, so that it can look at bytes where they already lie."""
 
 
 class IndexedMedia(NamedTuple):
@@ -73,20 +70,6 @@ class MediaInput:
             return os.pread(handle, size, self.offset) if size < 1 << 30 else _read_large(handle, self.offset, size)
         finally:
             os.close(handle)
-
-    def load_into(self, room: memoryview) -> memoryview:
-        """Read the bytes of a local file into memory for `size` of them; the filled part, `room` itself when all came.
-
-        At most 1 GiB, which one call moves.
-        """
-        if self.path is None:
-            raise ValueError(f"media {self.name!r} does not lie in a local file")
-        handle = os.open(self.path, _READ_ONLY)
-        try:
-            num_read = os.preadv(handle, [room], self.offset)
-        finally:
-            os.close(handle)
-        return room if num_read == len(room) else room[:num_read]
 
 
 def _read_large(handle: int, offset: int, size: int) -> bytes:

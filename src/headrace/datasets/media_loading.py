@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from headrace.datasets.media import IndexedMedia, MediaHeader, MediaInput, MediaProbe
-from headrace.datasets.probes.media_probes import takes_views
 from headrace.errors import InvalidInput, NotFound, PermissionDenied
 from headrace.storage.digests import check_of, digest_of
 from headrace.storage.shards import MAX_MEMBER_BYTES
@@ -22,7 +21,6 @@ _RUN_BYTES = 16 * 1024 * 1024
 _AHEAD_RUNS = 12
 _AHEAD_BYTES = 256 * 1024 * 1024
 _FAST_SECONDS = 150e-6
-_ROOM_BYTES = 64 * 1024 * 1024
 _EMPTY_HEADER = MediaHeader()
 
 
@@ -31,14 +29,10 @@ class LoadedMedia:
     """One media value, read and checked."""
 
     source: MediaInput
-    data: bytes | memoryview  # empty where the value was indexed before and is adopted; a view is good until the next
+    data: bytes  # empty where the value was indexed before and is adopted
     digest: bytes  # BLAKE3, 32 bytes
     check: bytes  # XXH3-128, 16 bytes
     header: MediaHeader
-
-
-Room = Callable[[int], memoryview | None]
-"""From a number of bytes to the place where whoever takes the value wants to have it; None where there is none."""
 
 
 class MediaLoader:
@@ -56,15 +50,10 @@ class MediaLoader:
         self._num_run_values = _TRIAL_VALUES
 
     def load(
-        self, values: Sequence[MediaInput | None], *, probe: MediaProbe | None, room: Room | None = None
+        self, values: Sequence[MediaInput | None], *, probe: MediaProbe | None
     ) -> Iterator[LoadedMedia | InvalidInput | None]:
-        """The loaded values in order; an invalid one comes as its error, so that the caller decides.
-
-        With `room`, local files that are loaded one by one are read right to where they are going, which saves a copy.
-        """
+        """The loaded values in order; an invalid one comes as its error, so that the caller decides."""
         runs = self._runs(values)
-        if not takes_views(probe):
-            room = None
         pending: deque[tuple[Future[_Run], int]] = deque()
         ahead_bytes = 0
         try:
@@ -80,7 +69,7 @@ class MediaLoader:
                     begin = now()
                     waited = 0.0
                     for value in values[start:end]:
-                        loaded = None if value is None else _load(value, probe, room)
+                        loaded = None if value is None else _load(value, probe)
                         given = now()
                         yield loaded
                         waited += now() - given
@@ -140,22 +129,18 @@ def _known(value: MediaInput, indexed: IndexedMedia) -> LoadedMedia | InvalidInp
     return LoadedMedia(value, b"", indexed.digest, indexed.check, indexed.header)
 
 
-def _load(value: MediaInput, probe: MediaProbe | None, room: Room | None = None) -> LoadedMedia | InvalidInput:
-    size = value.size
+def _load(value: MediaInput, probe: MediaProbe | None) -> LoadedMedia | InvalidInput:
     try:
-        if size is not None and size > MAX_MEMBER_BYTES:
+        if value.size is not None and value.size > MAX_MEMBER_BYTES:
             raise InvalidInput(
-                f"has {size:,} bytes; a media value may have {MAX_MEMBER_BYTES:,}, so cut it", file=value.name
+                f"has {value.size:,} bytes; a media value may have {MAX_MEMBER_BYTES:,}, so cut it", file=value.name
             )
         if value.indexed is not None:
             return _known(value, value.indexed)
-        place = None
-        if room is not None and size is not None and size <= _ROOM_BYTES and value.data is None and value.fetch is None:
-            place = room(size)
-        data = value.load() if place is None else value.load_into(place)
-        if size is not None and len(data) != size:
+        data = value.load()
+        if value.size is not None and len(data) != value.size:
             raise InvalidInput(
-                f"has {len(data)} bytes, {size} were announced; it changed while it was read", file=value.name
+                f"has {len(data)} bytes, {value.size} were announced; it changed while it was read", file=value.name
             )
         header = _EMPTY_HEADER if probe is None else probe(data, value.name)
     except InvalidInput as error:

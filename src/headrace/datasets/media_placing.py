@@ -40,9 +40,8 @@ class MediaPlacer:
         header = value.header
         extension = header.format or _extension(value.source.name)
         infix = "" if column is None else f".{_ascii(column)}"
-        data = value.data
-        size = len(data)
-        shard, offset = self._shards.add(f"{self._num_members:012d}{infix}.{extension}", data)
+        size = len(value.data)
+        shard, offset = self._shards.add(f"{self._num_members:012d}{infix}.{extension}", value.data)
         self._num_members += 1
         self.num_bytes += size
         return shard, offset, size, value.digest, value.check, header
@@ -58,10 +57,6 @@ class MediaPlacer:
         size = len(value.data) if source.indexed is None else source.size or 0
         self.num_bytes += size
         return (source.uri, version), source.offset, size, value.digest, value.check, value.header
-
-    def room(self, size: int) -> memoryview | None:
-        """Where the value that is packed next may be read to; see `ShardWriter.room`."""
-        return self._shards.room(size)
 
     def flush(self) -> None:
         """Start to write what is in memory; does not wait."""
@@ -81,13 +76,13 @@ def locator_array(locators: Sequence[Locator | None]) -> pa.StructArray:
     known = [locator for locator in locators if locator is not None]
     if not known:
         return pa.nulls(len(locators), LOCATOR_TYPE)
-    # Field by field, [num_known] each: Arrow arrays of eleven fields a value took three times as long.
+    # Field by field, [num_known] each.
     containers, offsets, sizes, digests, checks, headers = zip(*known, strict=True)
     formats, widths, heights, durations = zip(*headers, strict=True)
-    if isinstance(containers[0], int):
-        shards, uris, versions = containers, [None] * len(known), [None] * len(known)
-    else:
-        shards, (uris, versions) = [None] * len(known), zip(*containers, strict=True)
+    nothing = (None,) * len(known)
+    shards, uris, versions = containers, nothing, nothing
+    if not isinstance(containers[0], int):
+        shards, (uris, versions) = nothing, zip(*containers, strict=True)
     arrays = [
         _joined(values, field.type) if field.name in ("digest", "check") else pa.array(values, field.type)
         for values, field in zip(

@@ -165,14 +165,15 @@ def _places(
     for array, layout in zip(locators, layouts, strict=True):
         shard = pc.struct_field(array, "shard")
         shards = shard.fill_null(-1).to_numpy(zero_copy_only=False)  # [num_rows]
-        table = np.array(
-            [containers.setdefault(_Container(shard_key(item.digest)), len(containers)) for item in layout.shards]
-            or [0],
-            dtype=np.int64,
-        )
-        idx = table[np.maximum(shards, 0)]
+        # A compacted layout may have tens of thousands of shards, of which these rows use few.
+        used, positions = np.unique(shards, return_inverse=True)  # [num_used], [num_rows]
+        table = np.zeros(len(used), dtype=np.int64)  # [num_used]
+        for position, number in enumerate(used.tolist()):
+            if number >= 0:
+                container = _Container(shard_key(layout.shards[number].digest))
+                table[position] = containers.setdefault(container, len(containers))
+        idx = table[positions]
         if shard.null_count:
-            idx = idx.copy()
             uris = pc.struct_field(array, "uri").to_pylist()
             versions = pc.struct_field(array, "version").to_pylist()
             for row in np.flatnonzero(shards < 0).tolist():

@@ -200,6 +200,7 @@ class Collection:
     entry: int  # number of its log entry
     time: int  # microseconds since 1970
     condemned: str  # digest of the document with the keys
+    process: str | None = None  # that collects, as `collector_process` describes it
     done_entry: int | None = None  # number of the log entry that says that all of it is gone
 
     @property
@@ -369,7 +370,7 @@ class DatasetState:
                 del self.snapshots[body["snapshot"]]
                 self._drop_packs([body["snapshot"]])
             case "collect":
-                self.collections.append(Collection(entry.number, entry.time, body["condemned"]))
+                self.collections.append(Collection(entry.number, entry.time, body["condemned"], body.get("process")))
             case "collected":
                 for idx in reversed(range(len(self.collections))):
                     if self.collections[idx].entry == body["entry"]:

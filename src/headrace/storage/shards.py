@@ -22,9 +22,6 @@ SHARD_BYTES = 32 * 1024 * 1024
 three buffers of this size are all the memory that packing takes."""
 
 _BLOCK = 512
-_BESIDE_MEMBER = 4 * _BLOCK
-"""Header, padding and the two end blocks."""
-
 MAX_MEMBER_BYTES = 8 * 1024**3 - 1
 _END = bytes(2 * _BLOCK)
 _FIRST_BYTES = 1024 * 1024
@@ -60,43 +57,24 @@ class ShardWriter:
         self._view = memoryview(b"")
         self._free: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
         self._offset = 0
-        self._room: memoryview | None = None  # given out, where the next member goes
         self._num_members = 0
         # Two threads, because one shard is hashed and written while the device still takes in the one before.
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="headrace-shard")
         self._pending: list[Future[ShardRecord]] = []
 
-    def room(self, size: int) -> memoryview | None:
-        """The place of the next member's bytes, which `add` takes without a copy when they were read right into it.
-
-        None when the shard at hand has too little left: only a member that is added ends a shard. The view is good
-        until the next call; a member that is given up leaves nothing behind.
-        """
-        needed = self._offset + size + _BESIDE_MEMBER
-        if self._offset and needed > self._shard_bytes:
-            return None
-        if needed > len(self._view):
-            self._grow(needed)
-        start = self._offset + _BLOCK
-        self._room = room = self._view[start : start + size]
-        return room
-
-    def add(self, name: str, data: bytes | memoryview) -> tuple[int, int]:
+    def add(self, name: str, data: bytes) -> tuple[int, int]:
         """Append a member; returns (shard index, offset of its first byte in the shard)."""
         size = len(data)
-        is_in_place = data is self._room
-        self._room = None
-        if not is_in_place:
-            if self._offset and self._offset + size + _BESIDE_MEMBER > self._shard_bytes:
-                self._flush()
-            if self._offset + size + _BESIDE_MEMBER > len(self._view):
-                self._grow(self._offset + size + _BESIDE_MEMBER)
-        view = self._view
+        needed = size + 4 * _BLOCK  # header, padding and the two end blocks
+        if self._offset and self._offset + needed > self._shard_bytes:
+            self._flush()
         start = self._offset + _BLOCK
         end = start + size
+        if self._offset + needed > len(self._view):
+            self._grow(self._offset + needed)
+        view = self._view
         view[self._offset : start] = tar_header(name, size)
-        if not is_in_place:
-            view[start:end] = data
+        view[start:end] = data
         padding = -size % _BLOCK
         view[end : end + padding] = _PADDINGS[padding]
         self._offset = end + padding
@@ -167,7 +145,7 @@ def tar_header(name: str, size: int) -> bytes:
     if size > MAX_MEMBER_BYTES:
         raise ValueError(f"shard member of {size} bytes")
     digits = b"%011o" % size
-    # The lower half of Adler-32 is the sum of the bytes plus one, and `sum` takes five times as long.
+    # The lower half of Adler-32 is the sum of the bytes plus one; `sum` would make numbers of them one by one.
     checksum = _CHECKSUM_BASE + (zlib.adler32(encoded + digits) & 0xFFFF) - 1
     return (
         encoded.ljust(100, b"\0") + _BEFORE_SIZE + digits + _BEFORE_CHECKSUM + b"%06o\0 " % checksum + _AFTER_CHECKSUM

@@ -10,6 +10,7 @@ from headrace.datasets.batches import RejectedRow
 from headrace.datasets.columns import MEDIA_KIND, media_kind
 from headrace.datasets.media import MediaHeader
 from headrace.datasets.sources.source import FileSource, TableSource
+from headrace.datasets.type_widening import wider_type
 from headrace.datasets.types.base import DatasetType, IngestContext, OnInvalid
 
 __all__ = ["IngestResult", "ingest_rows"]
@@ -68,7 +69,8 @@ def ingest_rows(
                     ]
             else:
                 array = values
-                _require(wanted is None or array.type == wanted.type, f"column {name} is {array.type}")
+                is_fit = wanted is None or wider_type(wanted.type, array.type) == array.type  # numbers may grow
+                _require(is_fit, f"column {name} is {array.type}")
                 fields.append(pa.field(name, array.type))
             nullable = (wanted is None or wanted.nullable) and name != context.key
             _require(nullable or array.null_count == 0, f"column {name} holds null")

@@ -32,7 +32,7 @@ def test_unknown_shell_is_a_usage_error() -> None:
     ("words", "expected"),
     [
         ("headrace da", ["dataset"]),
-        ("headrace dataset c", ["create"]),
+        ("headrace dataset cr", ["create"]),
         ("headrace snapshot --al", ["--alias"]),
         ("headrace commit x y --on-invalid ", ["raise", "skip"]),
     ],

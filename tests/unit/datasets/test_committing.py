@@ -32,7 +32,7 @@ def test_options_are_checked_and_sorted() -> None:
         ({"media": "link"}, "'copy' or 'reference'"),
         ({"on_invalid": "drop"}, "'raise' or 'skip'"),
         ({"message": "\ud800"}, "UTF-8"),
-        ({"options": {"nothing": 1}}, "no option 'nothing'; it has layout, limits, progress"),
+        ({"options": {"nothing": 1}}, "no option 'nothing'; it has claims, layout, limits, progress"),
         ({"options": {"message": "twice"}}, "no option 'message'"),
         ({"options": {"layout": {"part_rows": 5}}}, "expected IngestLayout"),
         ({"options": {"progress": print}}, "expected Progress"),

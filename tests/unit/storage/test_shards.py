@@ -108,26 +108,6 @@ def test_every_member_lies_where_it_was_said_to_over_many_shards(sizes: list[int
     assert names == [f"{idx:06d}.bin" for idx in range(len(sizes))]
 
 
-@settings(max_examples=30)
-@given(
-    st.lists(st.tuples(st.integers(0, 9000), st.sampled_from(["copied", "in place", "given up"])), max_size=40),
-    st.sampled_from([1, 3000, 20_000]),
-)
-def test_members_read_into_their_room_make_the_same_shards(members: list[tuple[int, str]], shard_bytes: int) -> None:
-    plain, roomy = ScriptedStore(), ScriptedStore()
-    writers = [ShardWriter(store, "", shard_bytes=shard_bytes) for store in (plain, roomy)]
-    for idx, (size, way) in enumerate(members):
-        content = bytes([idx % 255 + 1]) * size
-        room = None if way == "copied" else writers[1].room(size)
-        if room is not None:
-            room[:] = content
-        if way != "given up":
-            places = writers[0].add(f"{idx}", content), writers[1].add(f"{idx}", content if room is None else room)
-            assert places[0] == places[1]
-    assert writers[0].close() == writers[1].close()
-    assert plain.contents() == roomy.contents()
-
-
 def test_same_members_make_the_same_shard_whatever_happened_before() -> None:
     digests = []
     for _ in range(2):

@@ -44,8 +44,8 @@ def promote(
 ) -> None:
     """Make a typed dataset from the rows of another.
 
-    NAME is the new one's. Media bytes are copied, and `headrace lineage` leads from each new row to the old one and its source. A key column
-    that is not mapped is the old key.
+    NAME is the new one's. Media bytes are copied, and `headrace lineage` leads from each new row to the old one and its
+    source. A key column that is not mapped is the old key.
     """
     mapping: dict[str, str] = {}
     for pair in pairs:

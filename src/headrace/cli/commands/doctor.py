@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _INDENT = "  "
 
 
-@command("doctor", example="headrace doctor s3://bucket/lake")
+@command("doctor", example="headrace doctor lake")
 @click.argument("uri", metavar="[URI]", required=False)
 @click.option("--read-only", "is_read_only", is_flag=True, help="Write nothing; what needs writing is skipped.")
 def doctor(output: Output, *, uri: str | None, is_read_only: bool) -> None:

@@ -18,16 +18,16 @@ from headrace.units import format_bytes, format_count
 _SHOWN_OBJECTS = 20
 
 
-@command("purge", example="headrace rows purge lake::photos --key person12.jpg --dry-run")
+@command("purge", example="headrace rows purge lake::photos --key 0.png --dry-run")
 @dataset_argument
 @row_options
 @confirmed_options
 def purge(
     output: Output, *, dataset: Reference, where: str | None, keys: tuple[str, ...], dry_run: bool, is_confirmed: bool
 ) -> None:
-    """Erase the content of rows for ever, from all commits and snapshots.
+    """Erase the content of rows for ever.
 
-    All other rows, and the ids of commits and snapshots, stay what they are. Old objects go with the next
+    It goes from all commits and snapshots. All other rows, and the ids of commits and snapshots, stay what they are. Old objects go with the next
     `headrace gc`. Media that was adopted in place is not the lake's: the places are listed. A hold forbids it.
     """
     if (where is None) == (not keys):

@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 from io import BytesIO
@@ -35,25 +36,23 @@ _MARKERS_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_SCAN = 0xDA
 
 
-def probe_image(data: bytes | memoryview, name: str) -> MediaHeader:
+def probe_image(data: bytes, name: str) -> MediaHeader:
     """Format, width and height in pixels of a JPEG, PNG, GIF, WebP, BMP or TIFF image.
 
     Raises:
         InvalidInput: Not such an image, cut off before its end, without pixels, or more than `MAX_IMAGE_PIXELS`.
     """
-    if data[:3] == _JPEG_START:
+    if data.startswith(_JPEG_START):
         try:
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         except (ValueError, KeyError):
-            width, height = _rare_jpeg_size(bytes(data), name)
+            width, height = _rare_jpeg_size(data, name)
         if width * height > MAX_IMAGE_PIXELS or not width or not height:
             raise _bad_size(width, height, name=name)
         # Nearly every file ends with the marker; the rest may carry a trailer behind it.
-        if data[-2:] != _JPEG_END and not _has_jpeg_end(bytes(data)):
+        if not data.endswith(_JPEG_END) and not _has_jpeg_end(data):
             raise _truncated("JPEG", name, detail="the end-of-image marker is missing")
-        return MediaHeader("jpeg", width, height)
-    if isinstance(data, memoryview):  # only JPEG is common enough to pay for code that does without the copy
-        data = bytes(data)
+        return _jpeg_header(width, height)
     if data.startswith(_PNG_SIGNATURE):
         return _probe_png(data, name)
     if data.startswith((b"GIF87a", b"GIF89a")):
@@ -69,6 +68,12 @@ def probe_image(data: bytes | memoryview, name: str) -> MediaHeader:
         "expected JPEG, PNG, GIF, WebP, BMP or TIFF",
         file=name,
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _jpeg_header(width: int, height: int) -> MediaHeader:
+    """Photos share their sizes, and a header is found faster than made."""
+    return MediaHeader("jpeg", width, height)
 
 
 def verify_by_decoding(data: bytes, name: str) -> MediaHeader:

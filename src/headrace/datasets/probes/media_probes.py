@@ -6,21 +6,14 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from headrace.datasets.media import MediaProbe, ViewProbe
+from headrace.datasets.media import MediaProbe
 from headrace.datasets.probes.audio_header import probe_audio
 from headrace.datasets.probes.image_header import probe_image
 from headrace.datasets.probes.video_header import probe_video
 
-__all__ = ["media_probes", "takes_views"]
+__all__ = ["media_probes"]
 
 _PROBES: Mapping[str, MediaProbe] = {"image": probe_image, "audio": probe_audio, "video": probe_video}
-
-_VIEW_PROBES: frozenset[ViewProbe] = frozenset({probe_image})
-
-
-def takes_views(probe: MediaProbe | None) -> bool:
-    """Whether content may be handed to the probe as a view of memory; others, such as those of plug-ins, get bytes."""
-    return probe is None or probe in _VIEW_PROBES
 
 
 def media_probes(schema: pa.Schema) -> dict[str, MediaProbe]:

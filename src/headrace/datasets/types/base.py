@@ -63,7 +63,8 @@ class DatasetType(ABC):
     def ingest(self, source: TableSource | FileSource, context: IngestContext) -> Iterator[SampleBatch]:
         """Check and convert a source into rows of the ingest schema, in source order.
 
-        Further columns of the source are carried along after the declared ones if the type accepts them.
+        Further columns of the source are carried along after the declared ones if the type accepts them. A number may
+        come wider than declared; the dataset's column grows then.
 
         Raises:
             InvalidInput: With file, line and column of the first row that breaks (`on_invalid="raise"`);
