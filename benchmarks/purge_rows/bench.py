@@ -91,11 +91,11 @@ def num_old_versions(name: str, folder: Path) -> int:
 
 
 def _lance_rows(folder: Path, version: int) -> int:
-    return lance.dataset(str(folder), version=version).to_table(columns=["id"]).num_rows  # type: ignore[no-any-return]
+    return int(lance.dataset(str(folder), version=version).to_table(columns=["id"]).num_rows)
 
 
 def _delta_rows(folder: Path, version: int) -> int:
-    return deltalake.DeltaTable(str(folder), version=version).to_pyarrow_table(columns=["id"]).num_rows
+    return int(deltalake.DeltaTable(str(folder), version=version).to_pyarrow_table(columns=["id"]).num_rows)
 
 
 def _is_readable(read: Callable[[], int]) -> bool:

@@ -56,8 +56,8 @@ def test_compact_keeps_ids_rows_and_lineage(lake: Lake) -> None:
     lineage = lake.lineage("5:n4-2")[0]
     report = dataset.compact()
     assert (report.num_commits, report.parts_before, report.parts_after, report.shards_after) == (12, 12, 1, 1)
-    moved = [item for item in lake.gc(grace_seconds=0).objects if "/objects/" in item.key]
-    assert len(moved) == 24
+    collected = [item for item in lake.gc(grace_seconds=0).objects if "/objects/" in item.key]
+    assert len(collected) == 24
     for snapshot, table in zip(snapshots, before, strict=True):
         again = _reopened(lake, snapshot)
         assert again.id == snapshot.id
@@ -193,6 +193,9 @@ def test_purge_leaves_no_byte_and_changes_nothing_else(lake: Lake, prepare: Prep
     dealt = {side: set(item.to_arrow(["_id"]).column(0).to_pylist()) for side, item in sides.items()}
     prepare(dataset)
     snapshots[1].materialise()
+    dataset.select(where="length(name) > 2").materialise()  # of a selection that nobody logs
+    other = lake.create_dataset("other", type="GENERIC", source=[{"name": "a", "data": b"b"}])
+    kept = other.snapshot().materialise()
     dry = dataset.purge(keys=[f"{name}.bin"], dry_run=True)
     assert (dry.num_rows, dry.num_media_bytes, len(dry.commits)) == (1, 40 * len(CANARY), 1)
     assert _holds(lake, CANARY), "a dry run erases nothing"
@@ -201,6 +204,9 @@ def test_purge_leaves_no_byte_and_changes_nothing_else(lake: Lake, prepare: Prep
     lake.gc()
     assert _holds(lake, CANARY) == []
     assert [stat.key for stat in lake.store.list("") if name in stat.key] == []
+    assert any(stat.key.startswith(f"derived/views/{other.snapshot().id}") for stat in lake.store.list("derived/"))
+    assert [file.name for file in kept.files] == ["part-0-0"]
+    assert _reopened(lake, snapshots[1]).materialise().files
     for snapshot, table in zip(snapshots, tables, strict=True):
         again = _reopened(lake, snapshot)
         assert again.id == snapshot.id
@@ -285,7 +291,8 @@ def test_purge_while_others_commit_and_compact(lake: Lake) -> None:
     """A purge starts over when the rows that it looked at are no longer all, or lie elsewhere."""
     dataset = _files(lake, num_commits=2)
     other = headrace.connect(lake.uri).dataset("files")
-    append, calls = dataset.append, []
+    append = dataset.append
+    calls: list[str] = []
 
     def meanwhile(operation: str, *args: object, **kwargs: object) -> object:
         if operation == "purge" and len(calls) < 2:

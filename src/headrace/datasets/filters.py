@@ -68,6 +68,7 @@ class _Engine:
 
 _ENGINE = _Engine()
 
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """A checked expression. Deterministic: the same rows always give the same mask. Thread-safe."""

@@ -42,9 +42,7 @@ class PackReport(HtmlTable):
         return asdict(self)
 
 
-def pack(
-    snapshot: Snapshot, *, sizes: ContainerSizes = DEFAULT_SIZES, progress: Progress = NO_PROGRESS
-) -> PackReport:
+def pack(snapshot: Snapshot, *, sizes: ContainerSizes = DEFAULT_SIZES, progress: Progress = NO_PROGRESS) -> PackReport:
     """Lay the snapshot's rows out contiguously; logs the snapshot if it is not yet.
 
     Raises:

@@ -21,6 +21,7 @@ from headrace.datasets.addresses import AddressSet, addresses_key, write_address
 from headrace.datasets.batches import Origin
 from headrace.datasets.column_rewriting import erased_column, parts_with_rows
 from headrace.datasets.columns import media_kind
+from headrace.datasets.derived_views import VIEWS, views_that_may_hold
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.layouts import CommitLayout, LayoutDocument
 from headrace.datasets.leases import Lease
@@ -64,7 +65,7 @@ class PurgeReport(HtmlTable):
     commits: tuple[str, ...]  # ids
     snapshots: tuple[str, ...]  # ids of logged snapshots that chose one of these commits
     adopted: tuple[str, ...]  # objects outside the lake that still hold media of these rows
-    num_views: int  # training views of these snapshots below derived/, deleted
+    num_views: int  # training views below derived/ that may have held them, deleted
 
     def to_json(self) -> dict[str, Any]:
         """A plain document."""
@@ -437,13 +438,11 @@ class _Purge:
         forget_indexes(self._store)  # of interrupted commits, which may hold the same texts
         for stat in list(self._store.list(chunks_prefix(self._dataset.base))):
             self._store.delete(stat.key)
-        num_views = 0
-        for snapshot_id in snapshots:
-            stats = list(self._store.list(f"derived/views/{snapshot_id}"))
-            num_views += bool(stats)
-            for stat in stats:
-                self._store.delete(stat.key)
-        return num_views
+        safe = set(self._state.snapshots) - set(snapshots)
+        stats = list(views_that_may_hold(self._dataset, safe=safe))
+        for stat in stats:
+            self._store.delete(stat.key)
+        return len({stat.key[len(VIEWS) :].partition("/")[0].partition(".")[0] for stat in stats})
 
 
 def _media_names(records: Sequence[CommitRecord]) -> set[str]:

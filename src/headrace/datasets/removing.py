@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from headrace.datasets.derived_views import views_that_may_hold
 from headrace.datasets.shard_indexing import forget_indexes
 from headrace.datasets.sidecars import chunks_prefix
 from headrace.datasets.state import DatasetRecord, DatasetState, LakeState
@@ -87,9 +88,9 @@ def purge_dataset(lake: Lake, name: str, *, dry_run: bool) -> int:
 
 
 def purgeable_objects(dataset: Dataset) -> Iterator[ObjectStat]:
-    """All that a purge removes: the dataset's folder but for its log, and what was derived from its snapshots."""
-    views = [f"derived/views/{snapshot_id}" for snapshot_id in dataset.state().snapshots]
-    for prefix in (dataset.base, chunks_prefix(dataset.base), *views):
+    """All that a purge removes: the dataset's folder but for its log, and what may have been derived from it."""
+    yield from views_that_may_hold(dataset)
+    for prefix in (dataset.base, chunks_prefix(dataset.base)):
         for stat in dataset.lake.store.list(prefix):
             if not stat.key.startswith(f"{dataset.base}log/"):
                 yield stat

@@ -84,9 +84,7 @@ def _read_plain_tar(container: Container, *, limits: ArchiveLimits, allow_nested
             if is_remote and entry.size <= _EAGER_BYTES:
                 data = reader.read_content(entry)
             if not allow_nested:
-                refuse_nested(
-                    data if data is not None else container.read_at(entry.offset, 512), entry.path, container
-                )
+                refuse_nested(data if data is not None else container.read_at(entry.offset, 512), entry.path, container)
             fetch = partial(container.read_at, entry.offset, entry.size) if is_remote and data is None else None
             yield ArchiveMember(entry.path, entry.size, offset=entry.offset, data=data, fetch=fetch)
 

@@ -85,8 +85,8 @@ class LocalStore:
     def get(self, key: str) -> bytes:
         path = self._path(key)
         with self._reading(path):
-            descriptor = self._open_files.open(path).descriptor
-            return self._read(path, descriptor, start=0, end=os.fstat(descriptor).st_size)
+            file = self._open_files.open(path)  # held until the end, so that eviction does not close it
+            return self._read(path, file.descriptor, start=0, end=os.fstat(file.descriptor).st_size)
 
     def get_ranges(self, key: str, ranges: Sequence[Range]) -> list[bytes]:
         path = self._path(key)

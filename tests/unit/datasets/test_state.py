@@ -72,7 +72,7 @@ def test_copies_do_not_follow_later_entries() -> None:
     before = state.copy()
     state.apply(_commit(2, "1"))
     state.apply(_entry(3, "alias", alias="prod", snapshot="s"))
-    assert (before.commits, before.aliases, before.updated_at) == ([], {}, before.created_at)
+    assert (list(before.commits), before.aliases, before.updated_at) == ([], {}, before.created_at)
     lake = LakeState()
     empty = lake.copy()
     lake.apply(_entry(1, "create-dataset", dataset="1", uid="u", name="a"))

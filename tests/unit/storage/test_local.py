@@ -352,6 +352,8 @@ def test_reading_more_files_than_stay_open(tmp_path: Path) -> None:
             number = (seed * 7 + step) % 20
             if store.get_ranges(f"objects/{number}", [(0, 4), (396, 400)]) != [b"%04d" % number] * 2:
                 wrong.append(number)
+            if store.get(f"objects/{number}") != b"%04d" % number * 100:
+                wrong.append(number)
 
     threads = [threading.Thread(target=read, args=(seed,)) for seed in range(6)]
     for thread in threads:

@@ -10,6 +10,7 @@ import click
 from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.tables import PLAIN_WIDTH, Column, printable
+from headrace.cli.targets import open_lake
 
 if TYPE_CHECKING:
     from headrace.storage.diagnosis.results import CheckResult
@@ -45,6 +46,12 @@ def doctor(output: Output, *, uri: str | None, is_read_only: bool) -> None:
         num_failed = sum(result.status == "fail" for result in diagnosis.results)
         output.note(f"{num_failed} {'check' if num_failed == 1 else 'checks'} failed")
         click.get_current_context().exit(1)
+    if uri is None:
+        output.next("doctor", "LAKE")
+    elif open_lake(uri).exists:
+        output.next("dataset", "list", uri)
+    else:
+        output.next("dataset", "create", f"{uri}::NAME", "--type", "TYPE", "--source", "SOURCE")
 
 
 def _explain(output: Output, result: CheckResult) -> None:

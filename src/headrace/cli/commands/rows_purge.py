@@ -27,8 +27,9 @@ def purge(
 ) -> None:
     """Erase the content of rows for ever.
 
-    It goes from all commits and snapshots. All other rows, and the ids of commits and snapshots, stay what they are. Old objects go with the next
-    `headrace gc`. Media that was adopted in place is not the lake's: the places are listed. A hold forbids it.
+    It goes from all commits and snapshots; all other rows, and the ids of commits and snapshots, stay what they are.
+    Old objects go with the next `headrace gc`. Media that was adopted in place is not the lake's: the places are
+    listed. A hold forbids it.
     """
     if (where is None) == (not keys):
         raise click.UsageError("which rows? Give either --where SQL or --key KEY")
