@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import lance
 import pyarrow as pa
 
 import headrace
+from benchmarks.history import num_bytes_on_disk
 from benchmarks.measurement import BENCH_ROOT, Bar, Contestant, Outcome, hardware, race, report, versions
 from headrace.datasets.snapshot import Snapshot
 
@@ -24,11 +24,6 @@ SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string()), ("score", pa.floa
 def rows(commit_idx: int) -> pa.Table:
     ids = range(commit_idx * ROWS_PER_COMMIT, (commit_idx + 1) * ROWS_PER_COMMIT)
     return pa.table([list(ids), [f"row number {idx}" for idx in ids], [idx / 7 for idx in ids]], schema=SCHEMA)
-
-
-def num_bytes_on_disk(folder: Path) -> int:
-    """Sum of file sizes."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def main() -> Outcome:

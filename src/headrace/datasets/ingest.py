@@ -35,7 +35,7 @@ from headrace.datasets.types.row_failures import place_of, reason_of
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
 from headrace.schema.tags import Tag
-from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.canonical import canonical_json, plain_json
 from headrace.storage.locations import Locations
 from headrace.storage.parts import ROW_GROUP_ROWS, PartCache, PartRecord, write_part
 from headrace.storage.shards import SHARD_BYTES, ShardWriter
@@ -257,7 +257,7 @@ class _CommitWriter:
         return PreparedCommit(
             manifest=manifest,
             manifest_digest=write_document(self._store, self._base, data=canonical_json(manifest.to_json())),
-            statistics_digest=write_document(self._store, self._base, data=_plain_json(statistics)),
+            statistics_digest=write_document(self._store, self._base, data=plain_json(statistics)),
             num_media_bytes=self._placer.num_bytes,
         )
 
@@ -502,12 +502,6 @@ def _distinct_columns(schema: pa.Schema) -> set[str]:
     return {"_key", "_digest", "_member"}.union(
         f"{name}.{leaf}" for name in media for leaf in ("offset", "digest", "check")
     )
-
-
-def _plain_json(document: JsonValue) -> bytes:
-    import orjson
-
-    return orjson.dumps(document)
 
 
 def _slice(batch: SampleBatch, start: int, end: int) -> SampleBatch:
