@@ -2,6 +2,8 @@
 
 After each damage everything that a user can see is read, item by item, and compared with what was read before; then
 `verify` must name the object. Lance and Delta get the same flips, as a comparison that is counted apart.
+
+HEADRACE_PROOF_LAKE names a place where the damaged lake lies instead, such as `s3://bucket/folder`.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import os
 import random
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +24,7 @@ from headrace.datasets.lake import Lake
 from headrace.errors import DataCorrupted
 from headrace.storage.local import LocalStore
 from headrace.storage.memory import MemoryStore
+from headrace.storage.opening import open_store
 from headrace.storage.store import ObjectStore
 from proofs.forking import Tell, in_child
 from proofs.object_kinds import DERIVED_KINDS, kind_of
@@ -29,6 +34,7 @@ from proofs.story import NAME, OPERATIONS, Scene, View, open_lake, play, rows_of
 
 __all__ = ["Damage", "cases", "check", "check_variant", "notes", "skip_reason"]
 
+_PLACE = "HEADRACE_PROOF_LAKE"
 _STORY = (
     "create",
     "commit",
@@ -80,13 +86,19 @@ def check_variant(case: str, *, seed: int, damage: Damage) -> CaseResult:
 
     def work(tell: Tell) -> None:
         contents, seen = _build()
+        elsewhere = _copy_elsewhere(contents)
         for place in places:
             randomness = random.Random(f"{seed} {name} {place}")
             key, damaged = damage(contents, randomness)
             if damaged == contents[key]:
                 continue
-            # On disk reading goes other ways than in memory: ranges, kept descriptors, memory maps.
-            problems, told = _try_damage(contents, seen, key, damaged, is_on_disk=place % 2 == 1)
+            if elsewhere is not None:
+                elsewhere.put(key, damaged)
+                problems, told = _judge(elsewhere, seen, key)
+                elsewhere.put(key, contents[key])
+            else:
+                # On disk reading goes other ways than in memory: ranges, kept descriptors, memory maps.
+                problems, told = _try_damage(contents, seen, key, damaged, is_on_disk=place % 2 == 1)
             tell(
                 json.dumps(
                     [kind_of(key), told, [f"{key} ({kind_of(key)}), place {place}: {text}" for text in problems]]
@@ -114,6 +126,16 @@ def _build() -> tuple[dict[str, bytes], dict[str, Any]]:
     lake.record_run(lake.dataset(NAME).snapshot(), name="run", metrics={"accuracy": 0.5})
     contents = {stat.key: store.get(stat.key) for stat in store.list("")}
     return contents, {name: read() for name, read in _reads(open_lake(store)).items()}
+
+
+def _copy_elsewhere(contents: dict[str, bytes]) -> ObjectStore | None:
+    place = os.environ.get(_PLACE)
+    if place is None:
+        return None
+    store = open_store(f"{place.rstrip('/')}/{secrets.token_hex(8)}")
+    for key, content in contents.items():
+        store.put(key, content)
+    return store
 
 
 def _reads(lake: Lake) -> dict[str, Callable[[], Any]]:

@@ -91,7 +91,7 @@ def _place() -> Iterator[str]:
     if place is not None:
         yield f"{place.rstrip('/')}/{secrets.token_hex(8)}"
         return
-    with FaultyS3Server("bucket") as server:
+    with FaultyS3Server("bucket").running() as server:
         variables = {
             _ENDPOINT: server.endpoint,
             "AWS_REGION": "us-east-1",

@@ -107,6 +107,11 @@ class Lake:
                     f"{FORMAT}; "
                     "update Headrace"
                 )
+            if not isinstance(document.get("lake"), str):
+                raise DataCorrupted(
+                    f"{name} holds another object, whole in itself; it was swapped or copied to a wrong place. Restore "
+                    "it from a copy of the lake"
+                )
             self._is_checked = True
         return True
 

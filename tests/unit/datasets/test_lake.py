@@ -114,3 +114,13 @@ def test_commit_whose_outcome_is_unknown_is_found_by_the_next_look() -> None:
     assert [commit.id for commit in dataset.log()] == ["1"]
     assert dataset.commit([{"text": "c", "labels": ["d"]}]).id == "2"
     assert Lake(store).verify().ok
+
+
+def test_marker_that_is_another_sealed_object_is_told(tmp_path: Path) -> None:
+    """Each object proves itself, so a swap shows only in what it says."""
+    lake = headrace.connect(str(tmp_path))
+    lake.create_dataset("a", type="GENERIC")
+    (tmp_path / "headrace.json").unlink()
+    (tmp_path / "headrace.json").write_bytes((tmp_path / "log" / "0000000001.json").read_bytes())
+    with pytest.raises(DataCorrupted, match=r"headrace\.json holds another object"):
+        headrace.connect(str(tmp_path)).verify()
