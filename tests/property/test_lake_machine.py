@@ -106,6 +106,7 @@ class Model:
     hashes: dict[str, str] = field(default_factory=dict)  # version hash to snapshot id, the first one
     aliases: dict[str, str] = field(default_factory=dict)
     logged: set[str] = field(default_factory=set)  # snapshot ids
+    purged: set[Address] = field(default_factory=set)
     visible: Visible = field(default_factory=Visible)
     after_commit: list[Visible] = field(default_factory=list)
     history: list[tuple[int, int, Visible]] = field(default_factory=list)  # time, number of commits, what was visible
@@ -122,7 +123,9 @@ class Model:
         ]
 
     def addresses(self, commits: list[int]) -> list[Address]:
-        return [(number, idx) for number in commits for idx in range(len(self.commits[number - 1][1]))]
+        """Of the rows that were not purged."""
+        found = [(number, idx) for number in commits for idx in range(len(self.commits[number - 1][1]))]
+        return [address for address in found if address not in self.purged]
 
     def row(self, address: Address) -> Row:
         return {**self.commits[address[0] - 1][1][address[1]], "_commit": str(address[0])}
@@ -143,10 +146,10 @@ class Model:
         keys = [self.row(address)[str(self.kind.key)] for address in some]
         return {address for address in addresses if self.row(address)[str(self.kind.key)] in keys}
 
-    def rows(self, commits: list[int], where: str | None, visible: Visible | None = None) -> list[Row]:
+    def choice(self, commits: list[int], where: str | None, visible: Visible | None = None) -> list[Address]:
         deleted = (visible or self.visible).deleted
         addresses = [address for address in self.addresses(commits) if address not in deleted]
-        return [self.row(address) for address in self.select(addresses, where)]
+        return self.select(addresses, where)
 
     def present(self) -> list[Address]:
         """Rows of visible commits that are not deleted."""
@@ -163,8 +166,17 @@ class Taken:
 
     model: Model
     snapshot_id: str
-    rows: list[Row]
+    chosen: list[Address]
     version_hash: str | None
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Without those that were purged since."""
+        return [address for address in self.chosen if address not in self.model.purged]
+
+    @property
+    def rows(self) -> list[Row]:
+        return [self.model.row(address) for address in self.addresses]
 
 
 class LakeMachine(RuleBasedStateMachine):
@@ -193,13 +205,15 @@ class LakeMachine(RuleBasedStateMachine):
         ids = [row.pop("_id") for row in rows]
         assert (snapshot.id, rows, snapshot.num_rows) == (taken.snapshot_id, taken.rows, len(taken.rows))
         assert snapshot.version_hash == taken.version_hash
+        of_commits = [address for address in taken.model.purged if str(address[0]) in snapshot.commit_ids]
+        assert snapshot.num_redacted == len(of_commits)
         assert len(set(ids)) == len(ids)
         if taken.model.kind.key is not None:
             prefix = "" if taken.model.replaces else "{_commit}:"
             assert ids == [(prefix + "{" + taken.model.kind.key + "}").format(**row) for row in rows]
 
-    def _taken(self, model: Model, snapshot: Snapshot, rows: list[Row], name: str | None) -> Taken:
-        taken = Taken(model, snapshot.id, rows, name)
+    def _taken(self, model: Model, snapshot: Snapshot, chosen: list[Address], name: str | None) -> Taken:
+        taken = Taken(model, snapshot.id, chosen, name)
         self._check(taken, snapshot)
         if snapshot.id not in model.logged and name is not None:
             model.hashes.setdefault(name, snapshot.id)
@@ -280,7 +294,7 @@ class LakeMachine(RuleBasedStateMachine):
         where = data.draw(st.none() | st.sampled_from(sorted(model.kind.where)))
         commits = model.chosen(tags, upto)
         found = self._dataset(model).snapshot(tags=tags, upto=upto, where=where)
-        return self._taken(model, found, model.rows(commits, where), version_hash(commits) if where is None else None)
+        return self._taken(model, found, model.choice(commits, where), version_hash(commits) if where is None else None)
 
     @rule(taken=snapshots, name=st.sampled_from(["prod", "test"]))
     def alias(self, taken: Taken, name: str) -> None:
@@ -304,7 +318,10 @@ class LakeMachine(RuleBasedStateMachine):
         }
         assert sorted(parts["a"] + parts["b"]) == list(range(len(taken.rows)))
         return multiple(
-            *(self._taken(taken.model, sides[name], [taken.rows[idx] for idx in parts[name]], None) for name in parts)
+            *(
+                self._taken(taken.model, sides[name], [taken.addresses[idx] for idx in parts[name]], None)
+                for name in parts
+            )
         )
 
     @rule(first=snapshots, second=snapshots)
@@ -427,7 +444,42 @@ class LakeMachine(RuleBasedStateMachine):
         moment, num_commits, visible = data.draw(st.sampled_from(model.history))
         commits = model.chosen({}, num_commits, visible)
         rows = self._dataset(model).select(until=moment).to_arrow([*model.kind.columns, "_commit"]).to_pylist()
-        assert rows == model.rows(commits, None, visible)
+        assert rows == [model.row(address) for address in model.choice(commits, None, visible)]
+
+    # -- layouts and purge ------------------------------------------------------------------------------------------
+
+    @rule(model=datasets)
+    def compact(self, model: Model) -> None:
+        self._dataset(model).compact()
+
+    @rule(taken=snapshots)
+    def pack(self, taken: Taken) -> None:
+        snapshot = self._logged(taken)
+        if snapshot is None:
+            return
+        if taken.rows:
+            assert snapshot.pack().num_rows == len(taken.rows)
+        else:
+            with pytest.raises(InvalidInput):
+                snapshot.pack()
+        self._check(taken, snapshot)
+
+    @rule(model=datasets, by_key=st.booleans(), data=st.data())
+    def purge(self, model: Model, by_key: bool, data: st.DataObject) -> None:
+        """Rows of all commits, deleted ones too."""
+        dataset = self._dataset(model)
+        everywhere = model.addresses(list(range(1, len(model.commits) + 1)))
+        if by_key and model.kind.key is not None and everywhere:
+            address = data.draw(st.sampled_from(everywhere))
+            found = model.same_keys(everywhere, [address])
+            assert dataset.purge(keys=[model.row(address)[model.kind.key]]).num_rows == len(found)
+        else:
+            where = data.draw(st.sampled_from(sorted(model.kind.where)))
+            found = {item for item in everywhere if model.kind.where[where](model.row(item))}
+            found = model.same_keys(everywhere, list(found)) if model.replaces else found
+            assert dataset.purge(where=where, dry_run=True).num_rows == len(found)
+            assert dataset.purge(where=where).num_rows == len(found)
+        model.purged |= found
 
     @rule(taken=snapshots)
     def forget(self, taken: Taken) -> None:
@@ -461,6 +513,7 @@ class LakeMachine(RuleBasedStateMachine):
         """What must stay is asked for by `read_again`, `look_back` and the end."""
         expected = self._collected(dry_run=True)
         assert self._collected(dry_run=False) == expected
+        assert self.lake.verify().ok
 
     def _collected(self, *, dry_run: bool) -> set[str]:
         """Keys without checkpoints: the collection's own entries may let it write one, which supersedes others."""

@@ -95,10 +95,14 @@ class Lake:
             Unavailable: It was written by a newer version.
         """
         if not self._is_checked:
-            if self.store.stat(_MARKER) is None:
-                return False
             name = f"{self.uri}/{_MARKER}"
-            document = read_sealed(self.store.get(_MARKER), name=name)
+            try:
+                data = self.store.get(_MARKER)  # one request where there is a lake
+            except NotFound:
+                if self.store.stat(_MARKER) is None:  # raises where there is no such bucket
+                    return False
+                raise
+            document = read_sealed(data, name=name)
             if not isinstance(document.get("format"), int):
                 raise InvalidInput(f"{name} does not describe a lake; is {self.uri} the right folder?")
             if document["format"] > FORMAT:
