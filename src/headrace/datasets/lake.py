@@ -101,7 +101,7 @@ class Lake:
             except NotFound:
                 if self.store.stat(_MARKER) is None:  # raises where there is no such bucket
                     return False
-                raise
+                data = self.store.get(_MARKER)  # it was created between the two looks
             document = read_sealed(data, name=name)
             if not isinstance(document.get("format"), int):
                 raise InvalidInput(f"{name} does not describe a lake; is {self.uri} the right folder?")

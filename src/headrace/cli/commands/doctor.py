@@ -48,6 +48,8 @@ def doctor(output: Output, *, uri: str | None, is_read_only: bool) -> None:
         click.get_current_context().exit(1)
     if uri is None:
         output.next("doctor", "LAKE")
+    elif uri.startswith(("http://", "https://")):  # can be read from, holds no lake
+        output.next("commit", "LAKE::NAME", uri)
     elif open_lake(uri).exists:
         output.next("dataset", "list", uri)
     else:
