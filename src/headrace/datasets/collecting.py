@@ -35,15 +35,27 @@ if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
     from headrace.datasets.state import Collection, DatasetState, LakeState
 
-__all__ = ["CollectedObject", "CollectionReport", "collect_garbage", "is_given_up", "store_time"]
+__all__ = ["CollectedObject", "CollectionReport", "RoundLimits", "collect_garbage", "is_given_up", "store_time"]
 
-_ROUND_OBJECTS = 10_000
-_ROUND_SECONDS = 300.0
 _TAKEOVER_SECONDS = 900.0
-"""A collector stops before another may say that its round is over, so that it never deletes what came back since."""
+"""When a round that is not over counts as given up; far more than `RoundLimits.seconds`."""
 
 _PARALLEL_DELETES = 16
 _OBJECTS = "objects/"
+
+
+@dataclass(frozen=True, slots=True)
+class RoundLimits:
+    """What one entry of the log covers.
+
+    A collector stops before another may say that its round is over, so that it never deletes what came back since.
+    """
+
+    num_objects: int = 10_000
+    seconds: float = 300.0
+
+
+_LIMITS = RoundLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,12 @@ class CollectionReport(HtmlTable):
 
 
 def collect_garbage(
-    lake: Lake, *, dry_run: bool, grace_seconds: float = GRACE_SECONDS, progress: Progress = NO_PROGRESS
+    lake: Lake,
+    *,
+    dry_run: bool,
+    grace_seconds: float = GRACE_SECONDS,
+    progress: Progress = NO_PROGRESS,
+    limits: RoundLimits = _LIMITS,
 ) -> CollectionReport:
     """Remove what no log refers to and is older than the grace period by the store's clock.
 
@@ -107,10 +124,10 @@ def collect_garbage(
             if state.is_closed:
                 report.skipped.append(f"{dataset.name}: its purge was interrupted; purge it again")
                 continue
-            _collect(dataset, report, now=now, grace_seconds=grace_seconds)
+            _collect(dataset, report, now=now, grace_seconds=grace_seconds, limits=limits)
             _remove_checkpoints(lake, report, dataset.log_of_entries, older_than=now - grace_seconds)
         progress.start("folders of failed creates")
-        _remove(lake, report, _abandoned(lake, report, now=now, grace_seconds=grace_seconds))
+        _remove(lake, report, _abandoned(lake, report, now=now, grace_seconds=grace_seconds, limits=limits))
         _remove(lake, report, _old_indexes(lake, oldest=now - grace_seconds))
         _remove_checkpoints(lake, report, lake.log_of_entries, older_than=now - grace_seconds)
     finally:
@@ -118,22 +135,26 @@ def collect_garbage(
     return report
 
 
-def _collect(dataset: Dataset, report: CollectionReport, *, now: float, grace_seconds: float) -> None:
+def _collect(
+    dataset: Dataset, report: CollectionReport, *, now: float, grace_seconds: float, limits: RoundLimits
+) -> None:
     store = dataset.lake.store
     oldest_alive = min(now - grace_seconds, oldest_lease(store, dataset.base, now=now))
     listed = {stat.key[len(dataset.base) :]: stat for stat in store.list(dataset.base + _OBJECTS)}
     while True:
-        chosen = _Choice(dataset, listed, oldest_alive, max_objects=len(listed) if report.dry_run else _ROUND_OBJECTS)
+        chosen = _Choice(
+            dataset, listed, oldest_alive, max_objects=len(listed) if report.dry_run else limits.num_objects
+        )
         if report.dry_run:
             chosen.update(dataset.state())
             report.objects.extend(chosen.objects.values())
             report.num_young += chosen.num_young
             return
-        removed = _collect_round(dataset, chosen, now)
+        removed = _collect_round(dataset, chosen, now, limits)
         report.objects.extend(removed)
         for item in removed:
             del listed[item.key[len(dataset.base) :]]
-        if len(removed) < _ROUND_OBJECTS:
+        if len(removed) < limits.num_objects:
             report.num_young += chosen.num_young
             break
     for collection in dataset.state().collections:
@@ -190,7 +211,7 @@ class _Choice:
         return keys
 
 
-def _collect_round(dataset: Dataset, choice: _Choice, now: float) -> list[CollectedObject]:
+def _collect_round(dataset: Dataset, choice: _Choice, now: float, limits: RoundLimits) -> list[CollectedObject]:
     store = dataset.lake.store
     started = time.monotonic(), time.time()
     taken_over: list[int] = []
@@ -221,9 +242,9 @@ def _collect_round(dataset: Dataset, choice: _Choice, now: float) -> list[Collec
 
     def remove(item: CollectedObject) -> None:
         # The second clock goes on while the machine sleeps.
-        if max(time.monotonic() - started[0], time.time() - started[1]) > _ROUND_SECONDS:
+        if max(time.monotonic() - started[0], time.time() - started[1]) > limits.seconds:
             raise Unavailable(
-                f"removing the objects of dataset {dataset.name!r} took more than {_ROUND_SECONDS:,.0f} seconds; what "
+                f"removing the objects of dataset {dataset.name!r} took more than {limits.seconds:,.0f} seconds; what "
                 "is left goes with the next collection, in a quarter of an hour or later"
             )
         store.delete(item.key)
@@ -258,7 +279,9 @@ def _purged_objects(dataset: Dataset) -> Iterator[CollectedObject]:
         yield CollectedObject(stat.key, stat.size, "its dataset was purged")
 
 
-def _abandoned(lake: Lake, report: CollectionReport, *, now: float, grace_seconds: float) -> list[CollectedObject]:
+def _abandoned(
+    lake: Lake, report: CollectionReport, *, now: float, grace_seconds: float, limits: RoundLimits
+) -> list[CollectedObject]:
     """Everything below folders that no entry of the lake's log names, if nothing in them is young.
 
     An entry of the lake's log says first that they are given up: a create that still goes on cannot be registered then.
@@ -281,7 +304,7 @@ def _abandoned(lake: Lake, report: CollectionReport, *, now: float, grace_second
             else:
                 num_young[0] += len(stats)
         report.num_young += num_young[0]
-        fresh = [uid for uid in chosen if uid not in state.given_up][:_ROUND_OBJECTS]
+        fresh = [uid for uid in chosen if uid not in state.given_up][: limits.num_objects]
         chosen[:] = [uid for uid in chosen if uid in state.given_up or uid in fresh]
         return {"uids": fresh} if fresh else None
 

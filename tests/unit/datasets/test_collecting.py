@@ -274,25 +274,27 @@ def test_killed_collector_does_not_block_for_ever(num_deleted: int) -> None:
     assert Lake(store).verify().ok
 
 
-def test_collector_stops_before_another_may_say_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert collecting._ROUND_SECONDS * 2 < collecting._TAKEOVER_SECONDS
+def test_collector_stops_before_another_may_say_that_it_is_over() -> None:
+    assert collecting.RoundLimits().seconds * 2 < collecting._TAKEOVER_SECONDS
     store = _store_with_dataset()
     _interrupted_commit(store)
-    monkeypatch.setattr(collecting, "_ROUND_SECONDS", -1.0)
     left = _objects(store)
     with pytest.raises(Unavailable, match="quarter of an hour"):
-        Lake(store).gc(grace_seconds=0)
+        collecting.collect_garbage(
+            Lake(store), dry_run=False, grace_seconds=0, limits=collecting.RoundLimits(seconds=-1.0)
+        )
     assert left <= _objects(store)
 
 
-def test_collection_goes_in_rounds_and_a_dry_run_lists_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collection_goes_in_rounds_and_a_dry_run_lists_all() -> None:
     store = _store_with_dataset()
     for number in range(3):
         _interrupted_commit(store, [{"text": str(number), "labels": ["x"]}])
-    monkeypatch.setattr(collecting, "_ROUND_OBJECTS", 4)
-    dry = Lake(store).gc(grace_seconds=0, dry_run=True)
+    limits = collecting.RoundLimits(num_objects=4)
+    dry = collecting.collect_garbage(Lake(store), dry_run=True, grace_seconds=0, limits=limits)
     assert dry.num_objects > 4
-    assert {item.key for item in Lake(store).gc(grace_seconds=0).objects} == {item.key for item in dry.objects}
+    done = collecting.collect_garbage(Lake(store), dry_run=False, grace_seconds=0, limits=limits)
+    assert {item.key for item in done.objects} == {item.key for item in dry.objects}
     rounds = [entry for entry in _dataset(store).log_of_entries.entries() if entry.operation == "collect"]
     assert len(rounds) == -(-dry.num_objects // 4)
 
