@@ -71,7 +71,9 @@ class Bar:
             return _s(self.measured).strip()
         if self.unit == "bytes":
             return f"{self.measured:,.0f} bytes"
-        return f"{self.measured:.1f} %" if self.unit == "%" else f"{self.measured:.2f}{self.unit}"
+        if self.unit == "%":
+            return f"{self.measured:.1f} %" if abs(self.measured) >= 0.1 else f"{self.measured:.3f} %"
+        return f"{self.measured:.2f}{self.unit}"
 
 
 def race(contestants: Sequence[Contestant], *, repetitions: int = 5, warmups: int = 1) -> dict[str, Timing]:
@@ -164,6 +166,7 @@ def report(
     libraries: Mapping[str, str],
     machine: Mapping[str, str | int | float],
     facts: Mapping[str, str | int | float] | None = None,
+    bytes_written: Mapping[str, int] | None = None,
 ) -> Outcome:
     """Print the table and put everything into one document.
 
@@ -175,14 +178,17 @@ def report(
         libraries: From `versions()`.
         machine: From `hardware()`, taken before the race.
         facts: What was worked on: counts, bytes.
+        bytes_written: By contestant, where that is part of the question; a column of the table.
     """
     base = timings[ours].median
     width = max(len(name) for name in timings)
-    table = [f"{'':{width}}  {'median':>10}  {'fastest':>10}  {'slowest':>10}  {'against ours':>12}"]
+    heading = f"{'':{width}}  {'median':>10}  {'fastest':>10}  {'slowest':>10}  {'against ours':>12}"
+    table = [heading if bytes_written is None else f"{heading}  {'bytes written':>13}"]
     for name, timing in timings.items():
         fastest, slowest = timing.spread
         relative = "" if name == ours else f"{timing.median / base:.2f}x"
-        table.append(f"{name:{width}}  {_s(timing.median)}  {_s(fastest)}  {_s(slowest)}  {relative:>12}".rstrip())
+        line = f"{name:{width}}  {_s(timing.median)}  {_s(fastest)}  {_s(slowest)}  {relative:>12}"
+        table.append((line if bytes_written is None else f"{line}  {bytes_written[name]:>13,}").rstrip())
     table.extend(f"{'met   ' if bar.is_met else 'MISSED'}  {bar.text}: {bar.amount}" for bar in bars)
     print(f"\n{question}")
     for name, value in (facts or {}).items():
@@ -202,6 +208,7 @@ def report(
         "facts": dict(facts or {}),
         "seconds": {name: [round(value, 6) for value in timing.seconds] for name, timing in timings.items()},
         "median_seconds": {name: round(timing.median, 6) for name, timing in timings.items()},
+        **({} if bytes_written is None else {"bytes_written": dict(bytes_written)}),
         "bars": [{**asdict(bar), "measured": round(bar.measured, 6), "is_met": bar.is_met} for bar in bars],
     }
     return Outcome(list(bars), table, document)

@@ -1,7 +1,7 @@
-"""20,000 photo-like JPEGs of about 24 KB in 100 folders, generated once and kept.
+"""Photo-like JPEGs in 100 folders, generated once and kept: 20,000 of 24 KB unless more or larger ones are asked for.
 
-A photo here is a colour gradient with a few shapes and a crop of smooth noise: the sizes and the entropy of a
-256-pixel photo, without anybody's photo.
+A photo here is a colour gradient with a few shapes and a crop of smooth noise: the size and the entropy of a photo of
+as many pixels, without anybody's photo.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,7 @@ __all__ = ["PhotoSet", "photo_set"]
 SEED = 20261121
 GENERATOR_VERSION = 1
 NUM_LABELS = 100
-SIDE = 256  # pixels
-QUALITY = 80  # with the noise below: 24 KB on average
+QUALITY = 80  # with the noise below: 24 KB on average at 256 pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,10 @@ class PhotoSet:
                 yield f"{label}/{name}", label, folder / name
 
 
-def photo_set(num_photos: int = 20_000) -> PhotoSet:
-    """Generate the photos unless an earlier run left them."""
-    folder = BENCH_ROOT / f"photos-{num_photos}-v{GENERATOR_VERSION}"
+def photo_set(num_photos: int = 20_000, *, side: int = 256) -> PhotoSet:
+    """Generate the photos, squares of `side` pixels, unless an earlier run left them."""
+    name = f"photos-{num_photos}" if side == 256 else f"photos-{num_photos}x{side}"
+    folder = BENCH_ROOT / f"{name}-v{GENERATOR_VERSION}"
     record = folder / "photos.json"
     if not record.exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -56,7 +57,9 @@ def photo_set(num_photos: int = 20_000) -> PhotoSet:
         label_idxs = range(NUM_LABELS)
         per_label = num_photos // NUM_LABELS
         with ProcessPoolExecutor() as pool:
-            parts = list(pool.map(_write_label, [folder / "photos"] * NUM_LABELS, label_idxs, [per_label] * NUM_LABELS))
+            parts = list(
+                pool.map(partial(_write_label, folder / "photos", num_photos=per_label, side=side), label_idxs)
+            )
         digests = sorted(digest for _, label_digests in parts for digest in label_digests)
         record.write_text(
             json.dumps(
@@ -77,7 +80,7 @@ def digest_of_digests(digests: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
-def _write_label(root: Path, label_idx: int, num_photos: int) -> tuple[int, list[str]]:
+def _write_label(root: Path, label_idx: int, *, num_photos: int, side: int) -> tuple[int, list[str]]:
     import simplejpeg
 
     folder = root / f"label-{label_idx:03d}"
@@ -87,7 +90,7 @@ def _write_label(root: Path, label_idx: int, num_photos: int) -> tuple[int, list
     num_bytes = 0
     digests: list[str] = []
     for photo_idx in range(num_photos):
-        content = simplejpeg.encode_jpeg(_photo(generator, noise), quality=QUALITY, colorspace="RGB")
+        content = simplejpeg.encode_jpeg(_photo(generator, noise, side=side), quality=QUALITY, colorspace="RGB")
         (folder / f"photo-{photo_idx:05d}.jpg").write_bytes(content)
         num_bytes += len(content)
         digests.append(hashlib.sha256(content).hexdigest())
@@ -106,13 +109,15 @@ def _smooth_noise(generator: np.random.Generator) -> NDArray[np.float32]:
 def _photo(
     generator: np.random.Generator,
     noise: NDArray[np.float32],  # [768, 768, 3]
+    *,
+    side: int,
 ) -> NDArray[np.uint8]:
-    top, left = generator.integers(0, 768 - SIDE, 2)
-    ramp = np.linspace(0, 1, SIDE, dtype=np.float32)[:, None, None]  # [side, 1, 1]
+    top, left = generator.integers(0, 768 - side, 2)
+    ramp = np.linspace(0, 1, side, dtype=np.float32)[:, None, None]  # [side, 1, 1]
     upper, lower = generator.uniform(40, 215, (2, 1, 3)).astype(np.float32)  # each [1, 3]
-    image = upper + (lower - upper) * ramp + noise[top : top + SIDE, left : left + SIDE]  # [side, side, 3]
+    image = upper + (lower - upper) * ramp + noise[top : top + side, left : left + side]  # [side, side, 3]
     for _ in range(4):
-        y, x = generator.integers(0, SIDE - 32, 2)
+        y, x = generator.integers(0, side - 32, 2)
         height, width = generator.integers(24, 128, 2)
         image[y : y + height, x : x + width] += generator.uniform(-70, 70, 3).astype(np.float32)
     pixels: NDArray[np.uint8] = np.clip(image * generator.uniform(0.75, 1.25), 0, 255).astype(np.uint8)

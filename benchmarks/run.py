@@ -29,6 +29,7 @@ BENCHMARKS = (
     "delete_rows",
     "purge_rows",
     "compact_commits",
+    "add_column",
 )
 FOLDER = Path(__file__).resolve().parent
 

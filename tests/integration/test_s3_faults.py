@@ -221,22 +221,21 @@ def test_region_and_endpoint_come_from_the_environment(server: FaultyS3Server, m
 
 
 def test_unreachable_endpoint_is_unavailable_in_bounded_time() -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "endpoint": f"http://127.0.0.1:{port}",
-        "access_key_id": "test",
-        "secret_access_key": "test",
-        "timeout_seconds": 2,
-        "max_retries": 2,
-    }
-    store = open_store("s3://bucket", options=options)
-    started = time.monotonic()
-    for action in (lambda: store.get("a"), lambda: store.put_new("a", b""), lambda: list(store.list(""))):
-        with pytest.raises(Unavailable, match="no connection"):
-            action()
-    assert time.monotonic() - started < 20
+    with closing(socket.socket()) as taken:  # bound, so that no other test gets the port, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        options = {
+            "endpoint": f"http://127.0.0.1:{taken.getsockname()[1]}",
+            "access_key_id": "test",
+            "secret_access_key": "test",
+            "timeout_seconds": 2,
+            "max_retries": 2,
+        }
+        store = open_store("s3://bucket", options=options)
+        started = time.monotonic()
+        for action in (lambda: store.get("a"), lambda: store.put_new("a", b""), lambda: list(store.list(""))):
+            with pytest.raises(Unavailable, match="no connection"):
+                action()
+        assert time.monotonic() - started < 20
 
 
 def test_silent_endpoint_is_unavailable_in_bounded_time() -> None:

@@ -48,7 +48,7 @@ def _reference(kind: pa.DataType, value: Any) -> bytes:
     if types.is_struct(kind):
         return b"r" + b"".join(_sized(field.name.encode()) + item(field.type, value[field.name]) for field in kind)
     if types.is_decimal(kind):
-        scaled = int(Decimal(value).scaleb(0).as_tuple().exponent)
+        scaled = int(value.as_tuple().exponent)  # as it is: arithmetic would round to 28 digits
         digits = "".join(map(str, value.as_tuple().digits)).rjust(1 - scaled, "0")
         text = digits if scaled == 0 else f"{digits[:scaled]}.{digits[scaled:]}".rstrip("0").rstrip(".")
         text = text.lstrip("0") or "0"
