@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.commit import Commit
+from headrace.datasets.layouts import CommitLayout
 from headrace.datasets.reading import CommitReader, Ordinals, RowReader
 from headrace.datasets.selection import Selection, SplitStep, select_rows
 from headrace.datasets.sidecars import ColumnReader, ReaderWithColumns
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from headrace.datasets.packing import PackReport
     from headrace.datasets.view_folder import View
 
-__all__ = ["SYSTEM_COLUMNS", "Snapshot"]
+__all__ = ["SYSTEM_COLUMNS", "PlacedRows", "Snapshot"]
 
 SYSTEM_COLUMNS = ("_id", "_digest", "_commit")
 """Columns that every snapshot has: identity, BLAKE3 of the row, commit id."""
@@ -45,6 +46,18 @@ T = TypeVar("T")
 
 _NARROW_ROWS = 65_536
 _BATCH_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRows:
+    """The rows of one commit that belong to a snapshot."""
+
+    commit_id: str
+    layout: CommitLayout
+    ordinals: Ordinals | None  # in the commit, ascending; None where all belong
+    places: Ordinals | None  # in the layout's rows, one for each row that belongs; None where all of them do
+    num_rows: int
+    mean_media_bytes: int  # of a row of the commit
 
 
 class Snapshot:
@@ -379,6 +392,27 @@ class Snapshot:
     def chosen_rows(self) -> list[tuple[CommitRecord, Ordinals | None]]:
         """Each chosen commit with the ordinals of its rows that belong, ascending; None where all do."""
         return list(zip(self._records, self._addresses()[0], strict=True))
+
+    def placed_rows(self) -> list[PlacedRows]:
+        """Where the rows that belong lie today, commit by commit; for readers that map the parts themselves."""
+        return self._where_it_lies(
+            lambda: [
+                PlacedRows(
+                    record.commit_id,
+                    self._reader(record).layout,
+                    ordinals=kept,
+                    places=kept if self._pack is None else None,
+                    num_rows=record.num_rows if kept is None else len(kept),
+                    mean_media_bytes=record.num_media_bytes // max(record.num_rows, 1),
+                )
+                for record, kept in self.chosen_rows()
+            ]
+        )
+
+    @property
+    def keeps_duplicate_keys(self) -> bool:
+        """Whether the id of a row is its commit and its key; else the key alone."""
+        return self._selection.on_duplicate_key != "replace"
 
     @property
     def aliases(self) -> list[str]:

@@ -1,0 +1,91 @@
+"""Which rows of a changed dataset an epoch had already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from blake3 import blake3
+
+from headrace.errors import InvalidInput
+from headrace.storage.canonical import canonical_json
+from headrace.streaming.plan import Plan
+from headrace.streaming.provider import Provider
+from headrace.streaming.state import Segment
+
+__all__ = ["VersionedProvider", "rows_consumed"]
+
+_ORDINAL_BITS = 40
+_CHUNK_ROWS = 1 << 20
+
+Planned = Callable[[Provider, Sequence[Segment]], Plan]
+"""The plan that a segment after these ones walked over a provider."""
+
+
+@runtime_checkable
+class VersionedProvider(Provider, Protocol):
+    """A provider whose rows have addresses that outlive it."""
+
+    def addresses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Commit numbers and ordinals in them, int64 [num_rows] each."""
+        ...
+
+    def version(self, identity: str) -> VersionedProvider:
+        """The rows of another snapshot of the same dataset."""
+        ...
+
+
+def rows_consumed(segments: Sequence[Segment], *, provider: Provider, planned: Planned) -> tuple[np.ndarray, str]:
+    """Rows of the provider that the segments took, int64 [num_rows] ascending, and a name for the set.
+
+    Raises:
+        InvalidInput: A segment is of rows or of a plan that cannot be found again.
+    """
+    segments = [segment for segment in segments if segment.end > segment.start]
+    taken: list[np.ndarray] = []
+    for idx, segment in enumerate(segments):
+        versions = None if segment.rows == provider.identity else _versions(provider, segment.rows)
+        old = provider if versions is None else versions[0]
+        plan = planned(old, segments[:idx])
+        if plan.id != segment.plan:
+            raise InvalidInput(
+                f"the state's plan {segment.plan[:12]} over {segment.rows[:12]} was made with other filters or "
+                f"limits than this dataset's ({plan.id[:12]}); open it with the same ones, or start a new epoch"
+            )
+        for start in range(segment.start, segment.end, _CHUNK_ROWS):
+            positions = np.arange(start, min(start + _CHUNK_ROWS, segment.end), dtype=np.int64)
+            rows = plan.rows(segment.order.ordinals(positions, epoch=segment.epoch), epoch=segment.epoch)
+            taken.append(rows if versions is None else _same_rows(rows, old=versions[0], new=versions[1]))
+    rows = np.unique(np.concatenate(taken)) if taken else np.zeros(0, dtype=np.int64)
+    name = blake3(canonical_json([segment.to_json() for segment in segments])).hexdigest()
+    return rows, name
+
+
+def _versions(provider: Provider, identity: str) -> tuple[VersionedProvider, VersionedProvider]:
+    """The rows of an earlier snapshot, and those of now."""
+    if not isinstance(provider, VersionedProvider):
+        raise InvalidInput(
+            f"the state is of other rows than {provider.name} has now; only snapshots of one dataset know which rows "
+            "stayed. Start a new epoch"
+        )
+    return provider.version(identity), provider
+
+
+def _same_rows(rows: np.ndarray, *, old: VersionedProvider, new: VersionedProvider) -> np.ndarray:
+    """Numbers among the new rows of those old rows that are still there."""
+    wanted = np.sort(_codes(old, rows))
+    found = []
+    for start in range(0, new.num_rows, _CHUNK_ROWS):
+        candidates = np.arange(start, min(start + _CHUNK_ROWS, new.num_rows), dtype=np.int64)
+        codes = _codes(new, candidates)
+        at = np.minimum(np.searchsorted(wanted, codes), max(len(wanted) - 1, 0))
+        found.append(candidates[wanted[at] == codes] if len(wanted) else candidates[:0])
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+
+def _codes(provider: VersionedProvider, rows: np.ndarray) -> np.ndarray:
+    """Addresses as single numbers, int64 [num_rows]."""
+    commits, ordinals = provider.addresses(rows)
+    codes: np.ndarray = (commits << _ORDINAL_BITS) | ordinals
+    return codes

@@ -1,0 +1,387 @@
+"""A dataset for training: random access by ordinal, and the core of every loader."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.errors import InvalidInput
+from headrace.schema.near_misses import near_miss
+from headrace.streaming.consumed import rows_consumed
+from headrace.streaming.opening import open_provider, plan_folder
+from headrace.streaming.options import IndexOptions, OnError, ShuffleOptions
+from headrace.streaming.order import Order, default_lanes
+from headrace.streaming.plan import Plan, PlanRules, build_plan
+from headrace.streaming.provider import Provider
+from headrace.streaming.sample_iteration import DatasetBatches, iterate_samples
+from headrace.streaming.samples import Sample, SampleMaker
+from headrace.streaming.state import Segment, StreamState
+from headrace.streaming.torch_face import torch_face_of
+
+__all__ = ["StreamingDataset"]
+
+_BLOCK_BYTES = 8_000_000
+_DEFAULT_SHUFFLE = ShuffleOptions()
+_DEFAULT_INDEX = IndexOptions()
+
+
+class StreamingDataset:
+    """Samples of a snapshot or index, by ordinal; loaders take them in the order of `shuffle`.
+
+    Nothing is read before the first use. Thread-safe; goes to worker processes if its transforms can be pickled.
+    With `batch_size` it is an iterable of whole batches for torch's own DataLoader (`batch_size=None` there); without,
+    `headrace.streaming.DataLoader` or torch's own batching take single samples.
+    """
+
+    def __init__(
+        self,
+        source: object,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        transforms: Sequence[Callable[..., Sample]] = (),
+        shuffle: ShuffleOptions | None = _DEFAULT_SHUFFLE,
+        index: IndexOptions = _DEFAULT_INDEX,
+        weights: str | Sequence[float] | np.ndarray | None = None,
+        on_error: OnError = "raise",
+        max_samples: int | None = None,
+        batch_size: int | None = None,
+        drop_last: bool = False,
+        rank: int | None = None,
+        world_size: int | None = None,
+        mesh: Any = None,
+    ) -> None:
+        """Describe the stream.
+
+        Args:
+            source: A snapshot, a reference such as "lake::dataset@alias", an index (a table, folder, glob, list of
+                files, tar shards), or a `Provider`.
+            columns: Columns to read; by default all.
+            where: One DuckDB expression over the columns; rows for which it is true remain. Decided before any media
+                byte is read.
+            transforms: Each takes a sample, a dict, and gives one. Those with `needs_context` take a `SampleContext`
+                too, whose random numbers are the same for (seed, epoch, sample).
+            shuffle: None keeps the source's order.
+            index: How a source that is no snapshot is read.
+            weights: A column of numbers, or a number for each row: how often a row is drawn beside the others. An
+                epoch then has as many draws as rows.
+            on_error: "raise", or "substitute": another sample takes the place, and a quarantine record is kept.
+            max_samples: At most so many, the first in the source's order.
+            batch_size: For each rank; makes the dataset an iterable of batches.
+            drop_last: Leave out the last global batch if it is smaller; with `batch_size` only.
+            rank, world_size, mesh: As at `DataLoader`; with `batch_size` only.
+        """
+        if on_error not in ("raise", "substitute"):
+            raise InvalidInput(f"on_error is {on_error!r}: expected 'raise' or 'substitute'")
+        if batch_size is not None and batch_size < 1:
+            raise InvalidInput(f"batch_size is {batch_size}: expected a whole number from 1")
+        self._source: object = source
+        self._columns = None if columns is None else tuple(columns)
+        self._rules = PlanRules(where, max_samples, weights)
+        self._transforms = tuple(transforms)
+        self._shuffle = shuffle
+        self._index = index
+        self._on_error: OnError = on_error
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.topology = (rank, world_size, mesh)
+        self._provider: Provider | None = None
+        self._plan: Plan | None = None
+        self._lock = threading.Lock()
+        self._batches: DatasetBatches | None = None  # where torch's loader is, if this process iterates
+        self._epoch = 0  # that the next iteration of single samples takes
+
+    # -- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def provider(self) -> Provider:
+        """The rows; opened at the first use."""
+        with self._lock:
+            if self._provider is None:
+                self._provider = open_provider(self._source, options=self._index)
+            return self._provider
+
+    @property
+    def plan(self) -> Plan:
+        """The rows that belong; made or opened at the first use."""
+        provider = self.provider
+        with self._lock:
+            if self._plan is None:
+                self._plan = self._planned(provider)
+            return self._plan
+
+    def _planned(self, provider: Provider, *, without: np.ndarray | None = None, without_id: str | None = None) -> Plan:
+        return build_plan(
+            provider,
+            rules=self._rules,
+            folder=plan_folder(provider, options=self._index),
+            seed=0 if self._shuffle is None else self._shuffle.seed,
+            without=without,
+            without_id=without_id,
+        )
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are read, before transforms."""
+        schema = self.provider.schema
+        return schema if self._columns is None else pa.schema([schema.field(name) for name in self._names()])
+
+    @property
+    def mode(self) -> Literal["global", "block", "none"]:
+        """How samples are ordered: what "auto" means here."""
+        if self._shuffle is None:
+            return "none"
+        if self._shuffle.mode == "auto":
+            return "global" if self.provider.is_local else "block"
+        return self._shuffle.mode
+
+    def __len__(self) -> int:
+        """Samples of an epoch over all ranks, exact."""
+        return self.plan.num_samples
+
+    def __repr__(self) -> str:
+        if self._plan is None or self._provider is None:
+            return f"<StreamingDataset of {self._source!r}, not opened yet>"
+        seed = "" if self._shuffle is None else f", seed {self._shuffle.seed}"
+        return f"<StreamingDataset {self._provider.name}: {len(self):,} samples, order {self.mode}{seed}>"
+
+    def _repr_html_(self) -> str:
+        from headrace.datasets.html_reprs import html_table
+
+        return html_table(
+            "Streaming dataset",
+            {
+                "source": self.provider.name,
+                "samples": len(self),
+                "order": self.mode,
+                "columns": list(self._names()),
+                "where": self._rules.where,
+                "transforms": [getattr(item, "__name__", repr(item)) for item in self._transforms],
+                "on_error": self._on_error,
+            },
+        )
+
+    # -- samples ------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, ordinal: int) -> Sample:
+        """The sample with this plan ordinal: after the filter, before the shuffle; transformed as in epoch 0.
+
+        Raises:
+            IndexError: There is no such sample.
+            HeadraceError: It cannot be read or made; never is another sample given.
+        """
+        if not isinstance(ordinal, int | np.integer):
+            raise TypeError(f"a dataset is indexed by whole numbers, not by {type(ordinal).__name__}")
+        plan = self.plan
+        wanted = int(ordinal) + (plan.num_samples if ordinal < 0 else 0)
+        if not 0 <= wanted < plan.num_samples:
+            raise IndexError(f"sample {ordinal} of a dataset with {plan.num_samples} samples")
+        return self.maker.one(int(plan.rows(np.array([wanted], dtype=np.int64))[0]))
+
+    def restore(self, key: str) -> Sample:
+        """The sample of a key that `batch.restore_keys()` gave, with the same random numbers.
+
+        Raises:
+            InvalidInput: It is no such key, or its epoch has fewer positions.
+        """
+        epoch, separator, row = str(key).partition(":")
+        if not separator or not epoch.isdigit() or not row.isdigit():
+            raise InvalidInput(f"{key!r} restores nothing; expected a key of batch.restore_keys(), such as '0:4711'")
+        if int(row) >= self.provider.num_rows:
+            raise InvalidInput(f"{key!r}: {self.provider.name} has {self.provider.num_rows} rows")
+        return self.maker.one(int(row), epoch=int(epoch))
+
+    @property
+    def maker(self) -> SampleMaker:
+        """Makes samples of rows; goes to worker processes."""
+        return SampleMaker(
+            self.provider,
+            self.plan,
+            self._names(),
+            self._transforms,
+            self._on_error,
+            0 if self._shuffle is None else self._shuffle.seed,
+        )
+
+    def _names(self) -> tuple[str, ...]:
+        known = self.provider.schema.names
+        if self._columns is None:
+            return tuple(known)
+        for name in self._columns:
+            if name not in known:
+                raise InvalidInput(
+                    f"{self.provider.name} has no column {name!r}.{near_miss(name, known)} Columns: {', '.join(known)}",
+                    column=name,
+                )
+        return self._columns
+
+    # -- order and state ------------------------------------------------------------------------------------------
+
+    def order(self, *, lanes: int | None, global_batch: int, num_samples: int | None = None) -> Order:
+        """The order of epochs for a global batch; `lanes` overrules what follows from it."""
+        count = len(self) if num_samples is None else num_samples
+        options = self._shuffle
+        if options is None or self.mode != "block":
+            return Order(count, self.mode, 0 if options is None else options.seed)
+        rows = options.block_rows
+        if rows is None:
+            rows = min(max(_BLOCK_BYTES // max(self.provider.mean_row_bytes, 1), 64), 4_096)
+        chosen = lanes or options.lanes
+        if chosen is None:
+            chosen = default_lanes(
+                global_batch=global_batch, num_samples=count, block_rows=rows, window_blocks=options.window_blocks
+            )
+        return Order(count, "block", options.seed, max(1, min(chosen, max(count, 1))), rows, options.window_blocks)
+
+    def start(self, *, global_batch: int) -> StreamState:
+        """The state before anything was consumed."""
+        return StreamState((self._segment(self.plan, self.order(lanes=None, global_batch=global_batch), epoch=0),))
+
+    def next_epoch(self, state: StreamState) -> StreamState:
+        """The state at the start of the epoch after this one; lanes stay as they are."""
+        current = state.current
+        order = self.order(lanes=current.order.lanes, global_batch=1)
+        return StreamState((self._segment(self.plan, order, epoch=current.epoch + 1),))
+
+    def _segment(self, plan: Plan, order: Order, *, epoch: int) -> Segment:
+        return Segment(self.provider.identity, plan.id, order, epoch, 0, 0)
+
+    def resumed(self, document: Mapping[str, Any], *, changed: bool) -> tuple[StreamState, Plan]:
+        """A stored state over this dataset, and the plan that its last segment walks.
+
+        Args:
+            changed: The rows may be others: the rest of the epoch is what was not consumed of the rows of now.
+
+        Raises:
+            InvalidInput: The state belongs to other rows or another plan; names both.
+        """
+        state = StreamState.from_json(document)
+        current = state.current
+        if current.rows == self.provider.identity:
+            plan = self.plan
+            if current.plan == plan.id:
+                return state, plan
+            plan = self._rest_of(state.segments[:-1]) if len(state.segments) > 1 else plan
+            if current.plan == plan.id:
+                return state, plan
+        if not changed:
+            raise InvalidInput(
+                f"the state is of plan {current.plan[:12]} over {current.rows[:12]} ({current.order.num_samples:,} "
+                f"samples), this dataset has plan {self.plan.id[:12]} over {self.provider.identity[:12]} "
+                f"({len(self):,} samples). Open the same snapshot with the same where, weights and max_samples; or go "
+                "on over the changed data with load_state_dict(state, snapshot=new)"
+            )
+        if self._rules.weights is not None:
+            raise InvalidInput(
+                "a weighted epoch cannot go on over changed data: rows are drawn, not dealt. Start a new epoch, or "
+                "leave weights out"
+            )
+        plan = self._rest_of(state.segments)
+        order = self.order(lanes=current.order.lanes, global_batch=1, num_samples=plan.num_samples)
+        segment = self._segment(plan, order, epoch=current.epoch)
+        done = tuple(item for item in state.segments if item.end > item.start)
+        return StreamState((*done, segment), state.steps), plan
+
+    def _rest_of(self, segments: Sequence[Segment]) -> Plan:
+        """The plan of this dataset's rows without those that the segments consumed."""
+        rows, name = rows_consumed(segments, provider=self.provider, planned=self._plan_of)
+        return self._planned(self.provider, without=rows, without_id=name)
+
+    def _plan_of(self, provider: Provider, earlier: Sequence[Segment]) -> Plan:
+        """The plan that a segment after these ones walked over a provider."""
+        if not earlier:
+            return self._planned(provider)
+        rows, name = rows_consumed(earlier, provider=provider, planned=self._plan_of)
+        return self._planned(provider, without=rows, without_id=name)
+
+    def over(self, source: object) -> StreamingDataset:
+        """The same stream over another source."""
+        rank, world_size, mesh = self.topology
+        return StreamingDataset(
+            source,
+            columns=self._columns,
+            where=self._rules.where,
+            transforms=self._transforms,
+            shuffle=self._shuffle,
+            index=self._index,
+            weights=self._rules.weights,
+            on_error=self._on_error,
+            max_samples=self._rules.max_samples,
+            batch_size=self.batch_size,
+            drop_last=self.drop_last,
+            rank=rank,
+            world_size=world_size,
+            mesh=mesh,
+        )
+
+    # -- torch's own loaders ----------------------------------------------------------------------------------------
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What `isinstance` sees: an `IterableDataset` as soon as torch is there, so that torch iterates it."""
+        return torch_face_of(StreamingDataset)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Whole batches with `batch_size`, else samples in the order of the epoch; dealt to torch's workers."""
+        if self.batch_size is None:
+            epoch = self._epoch
+            self._epoch += 1
+            return iterate_samples(self, epoch=epoch)
+        return iter(self._own_batches())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next, zero-based: torch's DataLoader iterates copies and cannot tell."""
+        self._epoch = epoch
+        if self.batch_size is not None:
+            self._own_batches().set_epoch(epoch)
+
+    def _own_batches(self) -> DatasetBatches:
+        if self._batches is None:
+            self._batches = DatasetBatches(self)
+        return self._batches
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where this process's iteration is. With workers of torch's DataLoader ask the last batch instead:
+        `batch.state_dict()`.
+
+        Raises:
+            InvalidInput: Single samples are taken, whose consumer alone knows how many it used.
+        """
+        self._refuse_single_samples()
+        return self._own_batches().state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state in the next iteration; the same rules as for `DataLoader`."""
+        self._refuse_single_samples()
+        self._batches = DatasetBatches(self)
+        self._batches.load_state_dict(state)
+
+    def _refuse_single_samples(self) -> None:
+        if self.batch_size is None:
+            raise InvalidInput(
+                "a dataset of single samples cannot know what was consumed, because loaders run ahead. Give "
+                "batch_size= here and batch_size=None to torch's DataLoader, or use headrace.streaming.DataLoader"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.plan  # noqa: B018 - opened here, so that a worker process reads no log
+        state = dict(self.__dict__)
+        for name in ("_lock",):
+            del state[name]
+        state["_source"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _rebuilt, (), self.__getstate__()
+
+
+def _rebuilt() -> StreamingDataset:
+    return StreamingDataset.__new__(StreamingDataset)

@@ -1,0 +1,252 @@
+"""Worker processes with threads inside: one, so that threads do not delay the trainer's, or several for transforms that
+hold the GIL. Batches come back through a ring of shared memory; a pipe carries what is small.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from typing import Any
+
+from headrace import errors
+from headrace.errors import HeadraceError, InvalidInput, Unavailable
+from headrace.streaming.engines.threads import describe_stage
+from headrace.streaming.making import BatchMaker, MadeBatch, PackedBatch, Task, pack, unpack
+from headrace.streaming.ring import Ring
+from headrace.streaming.samples import Stage
+
+__all__ = ["ProcessEngine"]
+
+_CONSUMER_SLOTS = 2  # that the consumer may hold at once; further batches are copied out
+_STOP_SECONDS = 1.0
+_STOP = "stop"
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: Any  # of the chosen context
+    connection: Connection
+    under_way: set[int]
+
+
+class ProcessEngine:
+    """Starts its processes once; they live until `close`. Nothing of them survives the process that made them."""
+
+    def __init__(
+        self,
+        maker: BatchMaker,
+        *,
+        num_processes: int,
+        threads_per_process: int,
+        depth: int,
+        slot_bytes: int,
+        start_method: str,
+    ) -> None:
+        self.depth = depth
+        self._ring = Ring(depth + _CONSUMER_SLOTS + 1, slot_bytes=slot_bytes)
+        self._slots: dict[int, int] = {}  # task to slot
+        self._results: dict[int, PackedBatch | BaseException] = {}
+        self._workers: list[_Worker] = []
+        context = multiprocessing.get_context(start_method)
+        try:
+            for idx in range(num_processes):
+                self._workers.append(self._start(context, maker, idx=idx, num_threads=threads_per_process))
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, context: BaseContext, maker: BatchMaker, *, idx: int, num_threads: int) -> _Worker:
+        ours, theirs = context.Pipe()
+        process = context.Process(  # type: ignore[attr-defined]
+            target=_serve, args=(maker, self._ring, theirs, num_threads), name=f"headrace-worker-{idx}", daemon=True
+        )
+        try:
+            process.start()
+        except (AttributeError, TypeError) as error:  # what pickle raises for what it cannot carry
+            raise InvalidInput(
+                f"the dataset cannot be sent to a worker process: {error}. Transforms and collate must be functions or "
+                "classes of a module, not lambdas or local ones; or use workers='threads', or "
+                "multiprocessing_context='fork'"
+            ) from error
+        theirs.close()
+        return _Worker(process, ours, set())
+
+    def submit(self, task: Task) -> None:
+        """As `Engine.submit`."""
+        slot = self._ring.take()
+        if slot is None:  # the consumer holds few slots, and no more than depth tasks are under way
+            raise RuntimeError("no slot is free although fewer tasks than slots are under way")
+        worker = min(self._workers, key=lambda worker: len(worker.under_way))
+        self._slots[task.number] = slot
+        worker.under_way.add(task.number)
+        try:
+            worker.connection.send((task, slot))
+        except OSError:
+            self._raise_died(worker)
+
+    def result(self, number: int, *, timeout_seconds: float) -> MadeBatch | None:
+        """As `Engine.result`.
+
+        Raises:
+            Unavailable: A worker process died.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while number not in self._results:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._receive(left):
+                return None
+        found = self._results.pop(number)
+        slot = self._slots.pop(number)
+        if isinstance(found, BaseException):
+            self._ring.give_back(slot)
+            raise found
+        under_way = sum(len(worker.under_way) for worker in self._workers)
+        held = self._ring.num_slots - self._ring.num_free - under_way - len(self._results) - 1
+        is_copied = held >= _CONSUMER_SLOTS
+        made = unpack(found, self._ring.slot(slot, is_owned=not is_copied), is_copied=is_copied)
+        if is_copied:
+            self._ring.give_back(slot)
+        return made
+
+    def _receive(self, timeout_seconds: float) -> bool:
+        """Take in what workers sent; False if nothing came."""
+        by_connection = {worker.connection: worker for worker in self._workers}
+        ready = wait(list(by_connection), timeout_seconds)
+        for connection in ready:
+            worker = by_connection[connection]  # type: ignore[index]
+            try:
+                number, result = worker.connection.recv()
+            except (EOFError, OSError):
+                self._raise_died(worker)
+            worker.under_way.discard(number)
+            self._results[number] = _error(*result) if isinstance(result, tuple) else result
+        return bool(ready)
+
+    def _raise_died(self, worker: _Worker) -> None:
+        worker.process.join(_STOP_SECONDS)
+        code = worker.process.exitcode
+        how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        raise Unavailable(
+            f"worker process {worker.process.pid} {how} while it made batches; {len(worker.under_way)} were under way. "
+            "Signal 9 usually means that memory ran out: fewer workers or a smaller batch help. The state is what was "
+            "consumed: iterate again to go on"
+        )
+
+    def stages(self) -> list[str]:
+        """As `Engine.stages`."""
+        answers: list[str] = []
+        for worker in self._workers:
+            if not worker.under_way:
+                continue
+            try:
+                worker.connection.send(None)
+                if worker.connection.poll(_STOP_SECONDS):
+                    while True:
+                        number, result = worker.connection.recv()
+                        if number is None:
+                            answers += [f"process {worker.process.pid}, {text}" for text in result]
+                            break
+                        worker.under_way.discard(number)
+                        self._results[number] = _error(*result) if isinstance(result, tuple) else result
+                else:
+                    answers.append(f"process {worker.process.pid} does not answer")
+            except (OSError, EOFError):
+                answers.append(f"process {worker.process.pid} is gone")
+        return answers
+
+    def close(self) -> None:
+        """As `Engine.close`."""
+        for worker in self._workers:
+            with contextlib.suppress(OSError):
+                worker.connection.send(_STOP)
+            worker.connection.close()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join(_STOP_SECONDS)
+        self._workers = []
+
+
+def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: int) -> None:
+    """A worker process: threads make batches until the pipe ends or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the consumer decides; Ctrl-C reaches the whole process group
+    tasks: queue.SimpleQueue[tuple[Task, int]] = queue.SimpleQueue()
+    stages: dict[int, Stage] = {}
+    sending = threading.Lock()
+
+    def send(message: object) -> None:
+        try:
+            with sending:
+                connection.send(message)
+        except OSError:  # nobody listens any more
+            os._exit(0)
+
+    for idx in range(num_threads):
+        thread = threading.Thread(
+            target=_make_batches, args=(maker, ring, tasks, stages, send), name=f"headrace-batch-{idx}", daemon=True
+        )
+        thread.start()
+    parent = multiprocessing.parent_process()
+    waited: list[Any] = [connection] if parent is None else [connection, parent.sentinel]
+    while True:
+        ready = wait(waited)
+        if connection not in ready:
+            os._exit(0)  # the parent died
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            os._exit(0)
+        if message == _STOP:
+            os._exit(0)
+        if message is None:
+            send((None, [describe_stage(number, stage) for number, stage in list(stages.items())]))
+        else:
+            stages[message[0].number] = Stage()
+            tasks.put(message)
+
+
+def _make_batches(
+    maker: BatchMaker,
+    ring: Ring,
+    tasks: queue.SimpleQueue[tuple[Task, int]],
+    stages: dict[int, Stage],
+    send: Callable[[object], None],
+) -> None:
+    while True:
+        task, number = tasks.get()
+        slot = ring.slot(number, is_owned=False)
+        result: object
+        try:
+            result = pack(maker.make(task, allocate=slot.allocate, stage=stages[task.number]), slot)
+        except BaseException as error:  # noqa: BLE001 - raised where the batch is consumed
+            result = (type(error).__module__, type(error).__name__, str(error))
+        stages.pop(task.number, None)
+        try:
+            send((task.number, result))
+        except (TypeError, AttributeError, ValueError) as error:
+            what = f"a field of the batch cannot be sent from a worker process: {error}; use workers='threads'"
+            send((task.number, (InvalidInput.__module__, InvalidInput.__name__, what)))
+
+
+def _error(module: str, name: str, message: str) -> BaseException:
+    """The error of a worker process, rebuilt from its class's name and its message."""
+    home = errors if module == errors.__name__ else builtins if module == "builtins" else None
+    kind = getattr(home, name, None)
+    if isinstance(kind, type) and issubclass(kind, HeadraceError | Exception):
+        try:
+            return kind(message)
+        except TypeError:  # a class that takes more than a message
+            pass
+    return RuntimeError(f"{module}.{name}: {message}")

@@ -1,0 +1,321 @@
+"""The loader: batches in an order that depends on nothing but the data, the seed and the position."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from headrace.errors import InvalidInput, Unavailable
+from headrace.streaming.batch import Batch
+from headrace.streaming.collating import Collate
+from headrace.streaming.dataset import StreamingDataset
+from headrace.streaming.engines.engine import Engine
+from headrace.streaming.engines.inline import InlineEngine
+from headrace.streaming.engines.processes import ProcessEngine
+from headrace.streaming.engines.threads import ThreadEngine
+from headrace.streaming.loader_statistics import LoaderStatistics
+from headrace.streaming.making import BatchMaker, MadeBatch, Task
+from headrace.streaming.stream_position import StreamPosition
+from headrace.streaming.topology import find_placement
+from headrace.streaming.torch_face import as_tensors, cuda_is_used, pinned, torch_is_loaded
+
+__all__ = ["DataLoader"]
+
+Workers = Literal["auto", "threads", "subprocess", "processes"]
+StartMethod = Literal["spawn", "fork", "forkserver"]
+
+_WAIT_SECONDS = 0.5  # between looks at whether something stalls
+_logger = logging.getLogger(__name__)
+
+
+class DataLoader:
+    """Batches of a streaming dataset, the same global batches for any number of ranks and workers.
+
+    `for batch in loader` gives the rest of the epoch that the state stands in; the next `for` the epoch after. An
+    iteration that is left early goes on where it was left. For one thread; `close` ends worker threads and processes.
+    """
+
+    def __init__(
+        self,
+        data: StreamingDataset,
+        *,
+        batch_size: int | None = None,
+        num_workers: int = 2,
+        workers: Workers = "auto",
+        drop_last: bool = False,
+        collate: Collate | None = None,
+        pin_memory: bool = False,
+        global_batch_size: int | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+        mesh: Any = None,
+        prefetch_batches: int | None = None,
+        batch_format: Literal["auto", "torch", "numpy"] = "auto",
+        multiprocessing_context: StartMethod = "spawn",
+        slot_bytes: int = 1 << 28,
+        stall_seconds: float = 60.0,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Describe the loader; nothing starts before the first iteration.
+
+        Args:
+            data: What to load.
+            batch_size: Samples for each data-parallel rank and step.
+            num_workers: Threads or processes that make batches; 0 makes them where they are asked for.
+            workers: "threads" in this process; "subprocess", one process with threads, so that they do not delay the
+                trainer's; "processes" for transforms that hold the GIL; "auto" is "subprocess" where CUDA is there.
+            drop_last: Leave out the last global batch if it is smaller. Else all ranks get equally many samples of it,
+                some of them repeated and marked in `batch.padding`.
+            collate: Makes a batch of a list of samples; by default numbers and arrays are stacked.
+            pin_memory: Copy tensors to page-locked memory.
+            global_batch_size: Samples of all ranks together, instead of `batch_size`.
+            rank, world_size: Of data-parallel ranks; by default from torch.distributed, torchrun or SLURM.
+            mesh: A torch DeviceMesh: ranks that differ only in dimensions that are not data-parallel (tensor,
+                pipeline) get the same batch. Or a pair (data rank, data world).
+            prefetch_batches: Batches made ahead; by default two for each worker.
+            batch_format: Arrays of the default collate as torch tensors or numpy arrays; "auto" gives tensors if the
+                program has imported torch.
+            multiprocessing_context: How worker processes start.
+            slot_bytes: Bytes that one batch may take in shared memory; only what is used takes memory.
+            stall_seconds: After so long a wait for a batch a warning names the stage that stalls.
+            timeout_seconds: After so long it is an error.
+        """
+        if (batch_size is None) == (global_batch_size is None):
+            raise InvalidInput("give either batch_size, for each rank, or global_batch_size, for all of them together")
+        for name, value in (("batch_size", batch_size), ("global_batch_size", global_batch_size)):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InvalidInput(f"{name} is {value!r}: expected a whole number from 1")
+        if num_workers < 0:
+            raise InvalidInput(f"num_workers is {num_workers}: expected a whole number from 0")
+        if workers not in ("auto", "threads", "subprocess", "processes"):
+            raise InvalidInput(f"workers is {workers!r}: expected auto, threads, subprocess or processes")
+        if prefetch_batches is not None and prefetch_batches < 1:
+            raise InvalidInput(f"prefetch_batches is {prefetch_batches}: expected a whole number from 1")
+        self.data = data
+        self.placement = find_placement(rank=rank, world_size=world_size, mesh=mesh)
+        world = self.placement.world
+        self.global_batch_size: int = global_batch_size or (batch_size or 0) * world
+        if self.global_batch_size < world:
+            raise InvalidInput(
+                f"a global batch of {self.global_batch_size} for {world} ranks: expected one sample each"
+            )
+        self.num_workers = num_workers
+        self.drop_last = drop_last
+        self._workers: Workers = workers
+        self._collate = collate
+        self._pin_memory = pin_memory
+        self._depth = prefetch_batches or max(2, 2 * num_workers)
+        self._batch_format = batch_format
+        self._start_method: StartMethod = multiprocessing_context
+        self._slot_bytes = slot_bytes
+        self._stall_seconds = stall_seconds
+        self._timeout_seconds = timeout_seconds
+        self._opened: StreamPosition | None = None
+        self._engine: Engine | None = None
+        self._next_number = 0
+        self._abandoned: list[int] = []
+        self._iteration = 0
+        self._statistics = LoaderStatistics(self.workers, num_workers)
+
+    @property
+    def workers(self) -> str:
+        """Where batches are made: what "auto" means here, or "none" without workers."""
+        if self.num_workers == 0:
+            return "none"
+        if self._workers == "auto":
+            return "subprocess" if cuda_is_used() else "threads"
+        return self._workers
+
+    def __len__(self) -> int:
+        """Steps of a whole epoch; the same on all ranks."""
+        num_samples = len(self.data)
+        return num_samples // self.global_batch_size if self.drop_last else -(-num_samples // self.global_batch_size)
+
+    def __repr__(self) -> str:
+        rank = f"rank {self.placement.rank} of {self.placement.world}"
+        workers = f"{self.num_workers} {self.workers}"
+        return f"<DataLoader global batch {self.global_batch_size}, {rank}, {workers}: {self.data!r}>"
+
+    def _repr_html_(self) -> str:
+        from headrace.datasets.html_reprs import html_table
+
+        return html_table("Loader", {"data": repr(self.data), **self._statistics.to_json()})
+
+    # -- batches ------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Any]:
+        """The rest of this epoch. In the body of batch k the state says that k + 1 batches were consumed.
+
+        Raises:
+            HeadraceError: A sample cannot be read or made, and `on_error` is "raise"; iterating again tries it again.
+            Unavailable: A worker process died, or `timeout_seconds` passed.
+        """
+        self._iteration += 1
+        return self._batches(self._iteration)
+
+    def _batches(self, iteration: int) -> Iterator[Any]:
+        position = self._position
+        self._statistics.begin()
+        engine = self._started_engine()
+        self._drain(engine)
+        begun = position.state
+        source = position.tasks(self.placement, first_number=self._next_number)
+        under_way: deque[Task] = deque()
+        failure: BaseException | None = None
+        try:
+            while True:
+                self._fill(engine, source, under_way)
+                if not under_way:
+                    break
+                task = under_way[0]
+                waiting = time.perf_counter()
+                made = self._wait(engine, task)
+                under_way.popleft()
+                # Refilled before the batch is handed over, so that workers have work while it is used.
+                self._fill(engine, source, under_way)
+                after = position.after(begun, task)
+                batch = self._finished(Batch.of(made.fields, task, failed=made.failed, state=after))
+                self._statistics.count(
+                    made,
+                    num_samples=len(task.positions),
+                    num_padding=int(task.is_padding.sum()),
+                    waited=time.perf_counter() - waiting,
+                )
+                del made
+                position.state = after
+                yield batch
+                del batch
+                if iteration != self._iteration:
+                    raise InvalidInput("this iteration was ended by a newer one over the same loader")
+            position.finish_epoch(begun)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._abandoned += [task.number for task in under_way]
+            if failure is not None and not isinstance(failure, GeneratorExit):
+                self.close()
+
+    def _fill(self, engine: Engine, source: Iterator[Task], under_way: deque[Task]) -> None:
+        while len(under_way) < engine.depth:
+            task = next(source, None)
+            if task is None:
+                return
+            self._next_number = task.number + 1
+            under_way.append(task)
+            engine.submit(task)
+
+    def _wait(self, engine: Engine, task: Task) -> MadeBatch:
+        started = time.monotonic()
+        warned = False
+        while True:
+            made = engine.result(task.number, timeout_seconds=_WAIT_SECONDS)
+            if made is not None:
+                return made
+            waited = time.monotonic() - started
+            if self._timeout_seconds is not None and waited > self._timeout_seconds:
+                raise Unavailable(
+                    f"no batch for {waited:.0f} s (timeout_seconds={self._timeout_seconds}): "
+                    f"{'; '.join(engine.stages()) or 'nothing is under way'}"
+                )
+            if waited > self._stall_seconds and not warned:
+                warned = True
+                _logger.warning(
+                    "no batch for %.0f s; under way: %s. stall_seconds sets when this is said, timeout_seconds when "
+                    "it becomes an error",
+                    waited,
+                    "; ".join(engine.stages()) or "nothing",
+                )
+
+    def _finished(self, batch: Any) -> Any:
+        is_torch = self._batch_format == "torch" or (self._batch_format == "auto" and torch_is_loaded())
+        if is_torch and self._collate is None:
+            batch = as_tensors(batch)
+        return pinned(batch) if self._pin_memory and cuda_is_used() else batch
+
+    def _drain(self, engine: Engine) -> None:
+        """Let go of what an iteration that was left early had under way."""
+        while self._abandoned:
+            number = self._abandoned.pop()
+            with contextlib.suppress(Exception):  # nobody asked for this batch any more
+                while engine.result(number, timeout_seconds=_WAIT_SECONDS) is None:
+                    pass
+
+    # -- state ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _position(self) -> StreamPosition:
+        if self._opened is None:
+            self._opened = StreamPosition(self.data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+        return self._opened
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was consumed, as plain JSON; the same on all ranks."""
+        return self._position.state.to_json()
+
+    def load_state_dict(self, state: Mapping[str, Any], *, snapshot: object = None) -> None:
+        """Go on from a state, with any number of ranks and workers and any global batch.
+
+        Args:
+            state: What `state_dict` gave on any rank.
+            snapshot: The dataset as it is now, if it changed: the rest of this epoch holds each of its rows that was
+                not consumed exactly once.
+
+        Raises:
+            InvalidInput: The state belongs to other data or another plan; names both.
+        """
+        if snapshot is not None:
+            self.data = self.data.over(snapshot)
+            self.close()
+            self._opened = None
+        self._iteration += 1
+        self._position.load(state, changed=snapshot is not None)
+
+    def statistics(self) -> LoaderStatistics:
+        """Counts and seconds since the loader was made."""
+        return self._statistics
+
+    # -- workers ----------------------------------------------------------------------------------------------------
+
+    def _started_engine(self) -> Engine:
+        if self._engine is None:
+            maker = BatchMaker(self.data.maker, collate_samples=self._collate)
+            self._engine = self._make_engine(maker)
+        return self._engine
+
+    def _make_engine(self, maker: BatchMaker) -> Engine:
+        if self.num_workers == 0:
+            return InlineEngine(maker)
+        if self.workers == "threads":
+            return ThreadEngine(maker, num_threads=self.num_workers, depth=self._depth, slot_bytes=self._slot_bytes)
+        is_single = self.workers == "subprocess"
+        return ProcessEngine(
+            maker,
+            num_processes=1 if is_single else self.num_workers,
+            threads_per_process=self.num_workers if is_single else 1,
+            depth=self._depth,
+            slot_bytes=self._slot_bytes,
+            start_method=self._start_method,
+        )
+
+    def close(self) -> None:
+        """End the workers; iterating again starts new ones."""
+        engine, self._engine = self._engine, None
+        self._abandoned.clear()
+        if engine is not None:
+            engine.close()
+
+    def __enter__(self) -> DataLoader:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_engine", None) is not None:
+            with contextlib.suppress(Exception):  # the interpreter may be half gone
+                self.close()

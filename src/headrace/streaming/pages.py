@@ -1,0 +1,208 @@
+"""Pages: rows as a flat, memory-mapped Arrow file, so that any row is read without decoding and all processes of a node
+share the memory. Made once from an immutable part or an index, named by what they were made of.
+
+Format: Arrow IPC file, one record batch, uncompressed (Arrow Columnar Format 1.5). A media column stands there as
+several flat columns that say where its values lie, or hold them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.datasets.columns import media_kind
+from headrace.streaming.media_fetching import Container
+
+__all__ = ["NULL_CONTAINER", "OWN_FIRST", "MediaColumn", "Page", "PageFolder", "locked", "page_table"]
+
+_SEPARATOR = "\x1f"  # no name of a column holds it
+_CONTAINERS = b"headrace.containers"
+NULL_CONTAINER = -1
+OWN_FIRST = -2
+"""Container numbers from here down mean the page's own containers; from 0 up the shards of a layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaColumn:
+    """Where the values of a media column lie, or the values themselves."""
+
+    containers: pa.Array | None = None  # int32; from 0 a shard of the layout, -1 null, from -2 down the page's own
+    paths: pa.Array | None = None  # string; each value is a file of its own
+    offsets: pa.Array | None = None  # int64
+    sizes: pa.Array | None = None  # int64
+    checks: pa.Array | None = None  # fixed size binary, 16 bytes
+    data: pa.Array | None = None  # large binary
+    locators: pa.Array | None = None  # as the lake stores them, where values lie inside of Parquet files
+
+    def flat(self, name: str) -> dict[str, pa.Array]:
+        """The columns of the page."""
+        parts = {
+            "container": self.containers,
+            "path": self.paths,
+            "offset": self.offsets,
+            "size": self.sizes,
+            "check": self.checks,
+            "data": self.data,
+            "locator": self.locators,
+        }
+        return {f"{name}{_SEPARATOR}{part}": array for part, array in parts.items() if array is not None}
+
+
+def page_table(columns: dict[str, pa.Array | MediaColumn], *, containers: Sequence[Container] = ()) -> pa.Table:
+    """A page's rows; `containers` are those that numbers from -2 down mean."""
+    flat: dict[str, pa.Array] = {}
+    for name, column in columns.items():
+        flat.update(column.flat(name) if isinstance(column, MediaColumn) else {name: column})
+    own = json.dumps([[item.uri, item.version] for item in containers])
+    return pa.table(flat).replace_schema_metadata({_CONTAINERS: own})
+
+
+class Page:
+    """Rows of one page by number. Thread-safe."""
+
+    def __init__(self, path: str) -> None:
+        self._source = pa.memory_map(path)
+        reader = pa.ipc.open_file(self._source)
+        metadata = reader.schema.metadata or {}
+        self.containers = [Container(None, uri, version) for uri, version in json.loads(metadata[_CONTAINERS])]
+        batches = [reader.get_batch(idx) for idx in range(reader.num_record_batches)]
+        table = pa.Table.from_batches(batches, schema=reader.schema)
+        self.num_rows = table.num_rows
+        self._arrays = {
+            name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            for name, column in zip(table.column_names, table.columns)
+        }
+        self._numbers: dict[str, np.ndarray] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Columns; a media column by its flat parts."""
+        return list(self._arrays)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a plain column of that name."""
+        return name in self._arrays
+
+    def part(self, name: str, part: str) -> pa.Array | None:
+        """One flat part of a media column."""
+        return self._arrays.get(f"{name}{_SEPARATOR}{part}")
+
+    def has_part(self, name: str, part: str) -> bool:
+        """Whether a media column has that flat part."""
+        return f"{name}{_SEPARATOR}{part}" in self._arrays
+
+    def numbers(self, name: str, part: str) -> np.ndarray:
+        """A part without nulls as an array that maps the file: [num_rows], or uint8 [num_rows, width] of binary."""
+        key = f"{name}{_SEPARATOR}{part}"
+        known = self._numbers.get(key)
+        if known is None:
+            array = self._arrays[key]
+            if pa.types.is_fixed_size_binary(array.type):
+                flat = np.frombuffer(array.buffers()[1], dtype=np.uint8)
+                width = array.type.byte_width
+                known = flat[array.offset * width : (array.offset + len(array)) * width].reshape(len(array), width)
+            else:
+                known = array.to_numpy(zero_copy_only=True)
+            self._numbers[key] = known
+        return known
+
+    def values(self, name: str, rows: np.ndarray) -> list[Any]:
+        """Python values of a plain column, one for each row asked."""
+        array = self._arrays[name]
+        if len(rows) == 1:
+            return [array[int(rows[0])].as_py()]
+        values: list[Any] = array.take(pa.array(rows)).to_pylist()
+        return values
+
+    def data(self, name: str, rows: np.ndarray) -> list[bytes | None]:
+        """Bytes of a media column that lies in the page."""
+        array = self._arrays[f"{name}{_SEPARATOR}data"]
+        return [array[row].as_py() for row in rows.tolist()]
+
+
+class PageFolder:
+    """Where pages lie. Several processes may ask for the same page: one makes it, the others wait."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = os.fspath(folder)
+        self._pages: dict[str, Page] = {}
+
+    def __reduce__(self) -> tuple[type[PageFolder], tuple[str]]:
+        return PageFolder, (self.folder,)
+
+    def page(self, name: str, make: Callable[[], pa.Table | Iterable[pa.Table]]) -> Page:
+        """The page of that name, made if it is not there."""
+        page = self._pages.get(name)
+        if page is None:
+            path = os.path.join(self.folder, f"{name}.arrow")
+            if not os.path.exists(path):
+                with locked(path + ".lock"):
+                    if not os.path.exists(path):
+                        _write(path, make())
+            page = self._pages.setdefault(name, Page(path))
+        return page
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Alone among all processes of this machine; a killed holder leaves nothing locked."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: str, tables: pa.Table | Iterable[pa.Table]) -> None:
+    """A page that appears as a whole; not synced, because it can be made again."""
+    temporary = f"{path}.{secrets.token_hex(8)}.tmp"
+    try:
+        if isinstance(tables, pa.Table):
+            _write_file(temporary, tables.combine_chunks())
+        else:
+            _write_file(temporary, pa.concat_tables(list(tables)).combine_chunks())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _write_file(path: str, table: pa.Table) -> None:
+    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def plain_columns(table: pa.Table) -> dict[str, pa.Array]:
+    """Columns of a table that are no media, one array each."""
+    return {field.name: _single(table.column(field.name)) for field in table.schema if media_kind(field) is None}
+
+
+def inline_media(column: pa.ChunkedArray) -> MediaColumn:
+    """A media column whose bytes stand in the page."""
+    return MediaColumn(data=_single(column).cast(pa.large_binary()))
+
+
+def null_filled(array: pa.Array, value: object) -> pa.Array:
+    """The array with a value in place of nulls, so that it can be mapped."""
+    return pc.fill_null(array, value) if array.null_count else array
+
+
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined

@@ -1,0 +1,93 @@
+"""Where a stream is, and how it moves on: the one place that changes a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from headrace.errors import InvalidInput
+from headrace.streaming.making import Task
+from headrace.streaming.placement import Placement
+from headrace.streaming.plan import Plan
+from headrace.streaming.schedule import steps_left, tasks
+from headrace.streaming.state import StreamState
+
+if TYPE_CHECKING:
+    from headrace.streaming.dataset import StreamingDataset
+
+__all__ = ["StreamPosition"]
+
+
+class StreamPosition:
+    """A state over a dataset and the plan that it walks. For one thread."""
+
+    def __init__(self, data: StreamingDataset, *, global_batch: int, drop_last: bool) -> None:
+        self._data = data
+        self._global_batch = global_batch
+        self._drop_last = drop_last
+        self._plan: Plan = data.plan
+        self.state: StreamState = data.start(global_batch=global_batch)
+        if len(data) == 0:
+            raise InvalidInput(f"{data!r} has no samples: nothing matches, or the source is empty")
+        if drop_last and len(data) < global_batch:
+            raise InvalidInput(
+                f"{len(data)} samples make no global batch of {global_batch}: use a smaller one, or drop_last=False"
+            )
+
+    @property
+    def steps_left(self) -> int:
+        """Of the epoch that is under way."""
+        current = self.state.current
+        return steps_left(
+            current.end,
+            num_samples=current.order.num_samples,
+            global_batch=self._global_batch,
+            drop_last=self._drop_last,
+        )
+
+    def tasks(self, placement: Placement, *, first_number: int = 0, skip: int = 0, stride: int = 1) -> Iterator[Task]:
+        """The tasks of a rank to the end of the epoch."""
+        current = self.state.current
+        return tasks(
+            self._plan,
+            current.order,
+            epoch=current.epoch,
+            start=current.end,
+            first_step=self.state.steps,
+            global_batch=self._global_batch,
+            placement=placement,
+            drop_last=self._drop_last,
+            first_number=first_number,
+            skip=skip,
+            stride=stride,
+        )
+
+    def after(self, state: StreamState, task: Task) -> StreamState:
+        """The state once the task's batch is consumed; after the last one it is the start of the next epoch."""
+        current = state.current
+        left = steps_left(
+            task.position_end,
+            num_samples=current.order.num_samples,
+            global_batch=self._global_batch,
+            drop_last=self._drop_last,
+        )
+        if left == 0:
+            return self._data.next_epoch(state)
+        return StreamState((*state.segments[:-1], replace(current, end=task.position_end)), task.step + 1)
+
+    def finish_epoch(self, begun: StreamState) -> None:
+        """The epoch that was under way in `begun` is over."""
+        if self.state.current.epoch == begun.current.epoch:
+            self.state = self._data.next_epoch(begun)
+        self._plan = self._data.plan
+
+    def go_to(self, epoch: int) -> None:
+        """The start of an epoch."""
+        current = self.state.current
+        self.state = self._data.next_epoch(StreamState((replace(current, epoch=epoch - 1),)))
+        self._plan = self._data.plan
+
+    def load(self, document: Mapping[str, Any], *, changed: bool) -> None:
+        """Take over a stored state; as `StreamingDataset.resumed`."""
+        self.state, self._plan = self._data.resumed(document, changed=changed)
