@@ -45,7 +45,13 @@ define install
 	@touch $(3)
 endef
 
+# torch first and by itself: a lock would pull in its CUDA packages. The name of the stamp changes with the version.
+TORCH := torch==2.13.0 torchdata==0.11.0
+
 $(DEV_STAMP):
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing torch into $(VENV) (once) ..."
+	@$(VENV)/bin/python $(PIP) $(TORCH)
 	$(call install,$(VENV),$(DEV_LOCKS),$(DEV_STAMP) $(RUN_STAMP))
 
 $(RUN_STAMP):
@@ -112,7 +118,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options $(UPGRADE)
 
 # By name, because an extra that refers to the project itself would put its folder into the lock.
-EXTRAS := --extra audio --extra demo --extra pandas --extra polars --extra video
+EXTRAS := --extra audio --extra demo --extra image --extra pandas --extra polars --extra video
 
 lock: $(DEV_STAMP)
 	$(COMPILE) -o requirements/build.txt requirements/build.in

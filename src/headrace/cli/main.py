@@ -68,6 +68,9 @@ COMMANDS = {
     "pack": LazyCommand(
         "headrace.cli.commands.pack:pack", "Lay a snapshot's rows out contiguously, for streaming.", _TRAINING
     ),
+    "stream": LazyCommand(
+        "headrace.cli.commands.stream:stream", "Look at snapshots the way a training loop reads them.", _TRAINING
+    ),
     "export": LazyCommand("headrace.cli.commands.export:export", "Write a snapshot in another format.", _TRAINING),
     "sample": LazyCommand("headrace.cli.commands.sample:sample", "Show some rows.", _LOOKING),
     "query": LazyCommand("headrace.cli.commands.query:query", "Run SQL over the rows of a snapshot.", _LOOKING),

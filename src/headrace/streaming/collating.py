@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from headrace.streaming.samples import OutputBuffers, Sample
 
-__all__ = ["Collate", "collate"]
+__all__ = ["Collate", "collate", "collate_columns"]
 
 Collate = Callable[[list[Sample]], Any]
 
@@ -27,6 +27,11 @@ def collate(samples: Sequence[Sample], buffers: OutputBuffers | None = None) -> 
         prepared = None if buffers is None else buffers.arrays.get(name)
         fields[name] = _collated([sample.get(name) for sample in samples], prepared)
     return fields
+
+
+def collate_columns(columns: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """The same of values that stand column by column already."""
+    return {name: _collated(values, None) for name, values in columns.items()}
 
 
 def _collated(values: list[Any], prepared: np.ndarray | None) -> Any:

@@ -91,6 +91,7 @@ class StreamingDataset:
         self.topology = (rank, world_size, mesh)
         self._provider: Provider | None = None
         self._plan: Plan | None = None
+        self._maker: SampleMaker | None = None
         self._lock = threading.Lock()
         self._batches: DatasetBatches | None = None  # where torch's loader is, if this process iterates
         self._epoch = 0  # that the next iteration of single samples takes
@@ -100,6 +101,8 @@ class StreamingDataset:
     @property
     def provider(self) -> Provider:
         """The rows; opened at the first use."""
+        if self._provider is not None:
+            return self._provider
         with self._lock:
             if self._provider is None:
                 self._provider = open_provider(self._source, options=self._index)
@@ -108,6 +111,8 @@ class StreamingDataset:
     @property
     def plan(self) -> Plan:
         """The rows that belong; made or opened at the first use."""
+        if self._plan is not None:
+            return self._plan
         provider = self.provider
         with self._lock:
             if self._plan is None:
@@ -198,14 +203,11 @@ class StreamingDataset:
     @property
     def maker(self) -> SampleMaker:
         """Makes samples of rows; goes to worker processes."""
-        return SampleMaker(
-            self.provider,
-            self.plan,
-            self._names(),
-            self._transforms,
-            self._on_error,
-            0 if self._shuffle is None else self._shuffle.seed,
-        )
+        if self._maker is None:
+            seed = 0 if self._shuffle is None else self._shuffle.seed
+            names = ("_id", *self._names())
+            self._maker = SampleMaker(self.provider, self.plan, names, self._transforms, self._on_error, seed)
+        return self._maker
 
     def _names(self) -> tuple[str, ...]:
         known = self.provider.schema.names

@@ -275,6 +275,11 @@ class DataLoader:
         self._iteration += 1
         self._position.load(state, changed=snapshot is not None)
 
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of an epoch, zero-based. Not needed for epochs one after the other."""
+        self._iteration += 1
+        self._position.go_to(epoch)
+
     def statistics(self) -> LoaderStatistics:
         """Counts and seconds since the loader was made."""
         return self._statistics

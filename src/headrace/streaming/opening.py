@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headrace.datasets.derived_views import STREAMS
 from headrace.errors import InvalidInput
 from headrace.storage.local import LocalStore
 from headrace.streaming.options import IndexOptions
@@ -74,5 +75,5 @@ def _snapshot_folder(snapshot: Snapshot, options: IndexOptions) -> str:
     if options.directory is not None:
         return os.path.join(options.directory, uid, "pages")
     if isinstance(lake.store, LocalStore) and os.access(lake.store.uri, os.W_OK):
-        return os.path.join(lake.store.uri, "derived", "stream", uid, "pages")
+        return os.path.join(lake.store.uri, STREAMS, uid, "pages")
     return os.path.join(cache_folder(), uid, "pages")

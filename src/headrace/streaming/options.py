@@ -52,6 +52,12 @@ class IndexOptions(BaseModel):
     key: str | None = Field(
         default=None, description="Column whose values name the samples; by default the row number."
     )
+    split: str | None = Field(
+        default=None,
+        description=(
+            'Which split of a folder of a Hugging Face repository; by default "train", or the only one that it has.'
+        ),
+    )
     csv_has_header: bool = Field(default=True, description="Whether the first row of CSV files names the columns.")
     directory: Path | None = Field(
         default=None,

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.datasets.columns import media_kind
+from headrace.errors import NotFound
 from headrace.streaming.media_fetching import Container
 
 __all__ = ["NULL_CONTAINER", "OWN_FIRST", "MediaColumn", "Page", "PageFolder", "locked", "page_table"]
@@ -90,6 +91,10 @@ class Page:
         """Columns; a media column by its flat parts."""
         return list(self._arrays)
 
+    def array(self, name: str) -> pa.Array:
+        """All values of a plain column."""
+        return self._arrays[name]
+
     def has(self, name: str) -> bool:
         """Whether there is a plain column of that name."""
         return name in self._arrays
@@ -120,10 +125,12 @@ class Page:
     def values(self, name: str, rows: np.ndarray) -> list[Any]:
         """Python values of a plain column, one for each row asked."""
         array = self._arrays[name]
-        if len(rows) == 1:
-            return [array[int(rows[0])].as_py()]
         values: list[Any] = array.take(pa.array(rows)).to_pylist()
         return values
+
+    def value(self, name: str, row: int) -> Any:
+        """The Python value of a plain column in one row."""
+        return self._arrays[name][row].as_py()
 
     def data(self, name: str, rows: np.ndarray) -> list[bytes | None]:
         """Bytes of a media column that lies in the page."""
@@ -151,6 +158,27 @@ class PageFolder:
                     if not os.path.exists(path):
                         _write(path, make())
             page = self._pages.setdefault(name, Page(path))
+        return page
+
+    def write(self, name: str, table: pa.Table) -> str:
+        """Write a page under a lock that the caller holds; its path."""
+        path = os.path.join(self.folder, f"{name}.arrow")
+        _write(path, table)
+        return path
+
+    def opened(self, name: str) -> Page:
+        """A page that was written before.
+
+        Raises:
+            NotFound: Somebody removed it.
+        """
+        page = self._pages.get(name)
+        if page is None:
+            path = os.path.join(self.folder, f"{name}.arrow")
+            try:
+                page = self._pages.setdefault(name, Page(path))
+            except FileNotFoundError as error:
+                raise NotFound(f"{path} was removed while it was in use; open the dataset again to make it") from error
         return page
 
 

@@ -48,13 +48,14 @@ class Provider(Protocol):
         ...
 
     def read(self, rows: np.ndarray, columns: Sequence[str]) -> dict[str, list[Any]]:
-        """The values of some rows by number, int64 [num_rows], in the order asked; media as bytes, verified.
+        """The values of some rows by number, int64 [num_rows], in the order asked; media as bytes, verified. The
+        column "_id" is what names each row.
 
         Raises:
             DataCorrupted: Bytes differ from what was written, or a file changed.
         """
         ...
 
-    def keys(self, rows: np.ndarray) -> list[str]:
-        """What names each row, int64 [num_rows] by number: `_id`."""
+    def read_one(self, row: int, columns: Sequence[str]) -> list[Any]:
+        """The values of one row, one for each column; as `read`, but as fast as a single row can be read."""
         ...

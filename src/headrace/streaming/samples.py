@@ -100,19 +100,20 @@ class SampleMaker:
 
     provider: Provider
     plan: Plan
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # "_id" first
     transforms: tuple[Transform, ...]
     on_error: OnError
     seed: int
 
     def read(self, rows: np.ndarray) -> list[Sample]:
         """The samples of some rows, int64 [num_rows], before any transform."""
-        values = self.provider.read(rows, self.columns)
-        keys = self.provider.keys(rows)
+        values = self.columns_of(rows)
         names = list(values)
-        return [{"_id": key, **dict(zip(names, row))} for key, row in zip(keys, zip(*values.values()))] if names else [
-            {"_id": key} for key in keys
-        ]  # fmt: skip
+        return [dict(zip(names, row)) for row in zip(*values.values())]
+
+    def columns_of(self, rows: np.ndarray) -> dict[str, list[Any]]:
+        """The same values column by column, `_id` first."""
+        return self.provider.read(rows, self.columns)
 
     def transformed(self, sample: Sample, context: SampleContext) -> Sample:
         """The sample after all transforms.
@@ -141,7 +142,7 @@ class SampleMaker:
 
     def one(self, row: int, *, epoch: int = 0) -> Sample:
         """The sample of one row, or its error."""
-        (sample,) = self.read(np.array([row], dtype=np.int64))
+        sample = dict(zip(self.columns, self.provider.read_one(row, self.columns)))
         return self.finished(sample, epoch=epoch) if self.transforms else sample
 
     def finished(self, sample: Sample, *, epoch: int) -> Sample:
@@ -227,7 +228,7 @@ class SampleMaker:
 
     def _record(self, row: int, error: HeadraceError, *, position: int, epoch: int) -> FailedSample:
         try:
-            (key,) = self.provider.keys(np.array([row], dtype=np.int64))
+            (key,) = self.provider.read_one(row, ("_id",))
         except HeadraceError:
             key = f"row {row}"
         _logger.warning("sample left out key=%s position=%d epoch=%d: %s", key, position, epoch, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,13 +77,16 @@ class SnapshotRows:
         self._cells = MediaReader(self._store, self._base, locations=self._locations)
         self._is_whole = all(places is None for places in self._places)
         self._opened: dict[int, Page] = {}
-        self._shards: dict[tuple[int, int], Container] = {}
+        self._shards: list[dict[int, Container]] = [{} for _ in self._layouts]
+        self._row_starts_list: list[int] = self._row_starts.tolist()
+        self._layout_starts_list: list[int] = self._layout_starts.tolist()
+        self._slice_starts_list: list[int] = self._slices.starts.tolist()
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         if self._added and self._snapshot is not None:
             self._added_page()  # a worker has no snapshot to make it from
-        for name in ("_fetcher", "_cells", "_opened", "_shards"):
+        for name in ("_fetcher", "_cells", "_opened", "_shards", "_row_starts_list", "_slice_starts_list"):
             del state[name]
         state["_snapshot"] = None
         return state
@@ -150,6 +154,9 @@ class SnapshotRows:
 
     def _runs(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray | None, np.ndarray, Page, int]]:
         """(which of the rows: None for all, rows in the page, page, index of the layout), one a part and layout."""
+        if self._is_whole and len(self._slices.parts) == 1:
+            yield None, rows + self._slices.part_rows[0], self._page(int(self._slices.parts[0])), 0
+            return
         places = self._layout_rows(rows)
         slices = self._slices
         run = np.searchsorted(slices.starts, places, side="right") - 1
@@ -170,14 +177,15 @@ class SnapshotRows:
         if not len(rows):
             return {name: [] for name in columns}
         found: dict[str, list[Any]] = {}
+        for name in columns:  # in the order asked
+            found[name] = self._added_page().values(name, rows) if name in self._added else []
         stored = [name for name in columns if name not in self._added]
-        for name in columns:
-            if name in self._added:
-                found[name] = self._added_page().values(name, rows)
         for which, in_part, page, layout in self._runs(rows):
             for name in stored:
                 if name in self._media:
                     values = self._fetch(name, in_part, page, layout)
+                elif name == "_id":
+                    values = page.values("_key", in_part)
                 elif page.has(name):
                     values = page.values(name, in_part)
                 else:
@@ -185,24 +193,49 @@ class SnapshotRows:
                 if which is None:
                     found[name] = values
                 else:
-                    whole = found.setdefault(name, [None] * len(rows))
+                    whole = found[name] = found[name] or [None] * len(rows)
                     for position, value in zip(which.tolist(), values):
                         whole[position] = value
+        if "_id" in found and self._keeps_keys:
+            found["_id"] = self._ids(rows, found["_id"])
         return found
 
-    def keys(self, rows: np.ndarray) -> list[str]:
-        """As `Provider.keys`."""
-        keys: list[str] = [""] * len(rows)
-        if not len(rows):
-            return keys
-        for which, in_part, page, _ in self._runs(rows):
-            positions = range(len(rows)) if which is None else which.tolist()
-            for position, key in zip(positions, page.values("_key", in_part)):
-                keys[position] = key
-        if not self._keeps_keys:
-            return keys
+    def _ids(self, rows: np.ndarray, keys: list[str]) -> list[str]:
         commit = np.searchsorted(self._row_starts, rows, side="right") - 1
         return [f"{self._commit_ids[idx]}:{key}" for idx, key in zip(commit.tolist(), keys)]
+
+    def read_one(self, row: int, columns: Sequence[str]) -> list[Any]:
+        """As `Provider.read_one`: no arrays are made for one row."""
+        commit = bisect_right(self._row_starts_list, row) - 1
+        ordinal = row - self._row_starts_list[commit]
+        chosen = self._places[commit]
+        place = self._layout_starts_list[commit] + (ordinal if chosen is None else int(chosen[ordinal]))
+        run = bisect_right(self._slice_starts_list, place) - 1
+        in_part = place - self._slice_starts_list[run] + int(self._slices.part_rows[run])
+        page, layout = self._page(int(self._slices.parts[run])), int(self._slices.layouts[run])
+        values: list[Any] = []
+        for name in columns:
+            if name == "_id":
+                key = page.value("_key", in_part)
+                values.append(f"{self._commit_ids[commit]}:{key}" if self._keeps_keys else key)
+            elif name in self._added:
+                values.append(self._added_page().value(name, row))
+            elif name not in self._media:
+                values.append(page.value(name, in_part) if page.has(name) else None)
+            elif not page.has_part(name, "container"):
+                values.append(None)
+            elif page.has_part(name, "locator"):
+                values += self._fetch(name, np.array([in_part]), page, layout)
+            else:
+                values.append(
+                    self._fetcher.fetch_one(
+                        self._container(page, layout, page.numbers(name, "container").item(in_part)),
+                        offset=page.numbers(name, "offset").item(in_part),
+                        size=page.numbers(name, "size").item(in_part),
+                        check=page.numbers(name, "check")[in_part].tobytes(),
+                    )
+                )
+        return values
 
     def narrow(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """As `Provider.narrow`; only where the provider was made, not in its copies."""
@@ -229,20 +262,16 @@ class SnapshotRows:
             return values
         offsets, sizes = page.numbers(name, "offset"), page.numbers(name, "size")
         checks = page.numbers(name, "check")
-        containers = [
-            self._shard(layout, number)
-            if number >= 0
-            else None
-            if number == NULL_CONTAINER
-            else page.containers[OWN_FIRST - number]
-            for number in numbers[rows].tolist()
-        ]
+        containers = [self._container(page, layout, number) for number in numbers[rows].tolist()]
         return self._fetcher.fetch(Places(containers, offsets[rows].tolist(), sizes[rows].tolist(), checks[rows]))
 
-    def _shard(self, layout: int, number: int) -> Container:
-        container = self._shards.get((layout, number))
+    def _container(self, page: Page, layout: int, number: int) -> Container | None:
+        if number < 0:
+            return None if number == NULL_CONTAINER else page.containers[OWN_FIRST - number]
+        known = self._shards[layout]
+        container = known.get(number)
         if container is None:
-            container = self._shards[layout, number] = Container(shard_key(self._layouts[layout][number].digest))
+            container = known[number] = Container(shard_key(self._layouts[layout][number].digest))
         return container
 
     # -- pages --------------------------------------------------------------------------------------------------
@@ -261,14 +290,14 @@ class SnapshotRows:
         require_digest(data, part.digest, name=f"{self._store.uri}/{key}")
         table = pq.read_table(pa.BufferReader(data)).combine_chunks()
         columns: dict[str, pa.Array | MediaColumn] = {}
-        containers: dict[Container, int] = {}
+        containers: dict[tuple[str, str | None], int] = {}
         for name, column in zip(table.column_names, table.columns):
             array = column.chunk(0) if column.num_chunks else pa.array([], column.type)
             if pa.types.is_struct(array.type) and array.type.get_field_index("shard") == 0:
                 columns[name] = _media_column(array, containers)
             elif name != "_digest":
                 columns[name] = array
-        return page_table(columns, containers=list(containers))
+        return page_table(columns, containers=[Container(None, uri, version) for uri, version in containers])
 
     def _added_page(self) -> Page:
         """Values of added columns, row by row of the snapshot."""
@@ -281,7 +310,7 @@ class SnapshotRows:
         return self.pages.page(f"added-{digest}", make)
 
 
-def _media_column(locators: pa.StructArray, containers: dict[Container, int]) -> MediaColumn:
+def _media_column(locators: pa.StructArray, containers: dict[tuple[str, str | None], int]) -> MediaColumn:
     """Locators as flat columns; `containers` collects adopted objects."""
     shard = pc.struct_field(locators, "shard")
     numbers = pc.fill_null(shard, NULL_CONTAINER).to_numpy(zero_copy_only=False).copy()
@@ -290,8 +319,7 @@ def _media_column(locators: pa.StructArray, containers: dict[Container, int]) ->
         versions = pc.struct_field(locators, "version").to_pylist()
         for row, uri in enumerate(uris.to_pylist()):
             if uri is not None and numbers[row] < 0:
-                container = Container(None, uri, versions[row])
-                numbers[row] = OWN_FIRST - containers.setdefault(container, len(containers))
+                numbers[row] = OWN_FIRST - containers.setdefault((uri, versions[row]), len(containers))
     check = pc.struct_field(locators, "check")
     has_cells = locators.type.get_field_index("cell") >= 0 and (
         pc.struct_field(locators, "cell").null_count < len(locators)

@@ -1,0 +1,14 @@
+"""`headrace stream …`."""
+
+from __future__ import annotations
+
+from headrace.cli.lazy_group import LazyCommand, LazyGroup
+
+stream = LazyGroup(
+    "stream",
+    lazy_commands={
+        "bench": LazyCommand("headrace.cli.commands.stream_bench:bench", "Measure how fast a snapshot streams."),
+        "peek": LazyCommand("headrace.cli.commands.stream_peek:peek", "Show the first batches of an epoch."),
+    },
+    help_text="Look at snapshots the way a training loop reads them.",
+)

@@ -1,0 +1,97 @@
+"""Small lakes and transforms that the tests of streaming share; worker processes import them by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+import headrace
+from headrace.datasets.columns import media_field
+from headrace.datasets.dataset import Dataset
+from headrace.streaming import DataLoader, SampleContext, StreamingDataset
+
+SCHEMA = pa.schema([pa.field("text", pa.string()), pa.field("n", pa.int64()), media_field("blob", "bytes")])
+
+
+def rows(first: int, count: int) -> pa.Table:
+    """Rows n = first …, whose blob follows from n."""
+    numbers = range(first, first + count)
+    return pa.table(
+        {"text": [f"text {n}" for n in numbers], "n": list(numbers), "blob": [blob(n) for n in numbers]}, schema=SCHEMA
+    )
+
+
+def blob(n: int) -> bytes:
+    """What the row n holds."""
+    return f"blob {n} ".encode() * (5 + n % 7)
+
+
+def small_dataset(folder: Path, *, commits: tuple[int, ...] = (300, 7, 100), name: str = "numbers") -> Dataset:
+    """A dataset with so many rows in each commit."""
+    dataset = headrace.connect(str(folder / "lake")).create_dataset(name, schema=SCHEMA)
+    first = 0
+    for count in commits:
+        dataset.commit(rows(first, count))
+        first += count
+    return dataset
+
+
+def numbers_of(batch: Any) -> list[int]:
+    """The n of each sample that is no padding."""
+    return [int(n) for n, is_padding in zip(batch["n"], batch.padding) if not is_padding]
+
+
+def epoch_of(loader: DataLoader) -> list[list[tuple[int, int, bool]]]:
+    """(position, n, padding) of each sample of each batch of the rest of the epoch."""
+    return [
+        [(int(p), int(n), bool(q)) for p, n, q in zip(batch.positions, batch["n"], batch.padding)] for batch in loader
+    ]
+
+
+def halved(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform without randomness."""
+    return {**sample, "half": sample["n"] / 2}
+
+
+class Noise:
+    """A transform with randomness and room of the batch."""
+
+    needs_context = True
+
+    def __call__(self, sample: dict[str, Any], context: SampleContext) -> dict[str, Any]:
+        room = context.output("noise", (3, 4), np.dtype(np.float32))
+        for idx in range(room.size):
+            room.reshape(-1)[idx] = context.random.uniform()
+        return {**sample, "noise": room}
+
+
+def fails_on_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that cannot make one sample."""
+    if sample["n"] == 13:
+        raise ValueError("thirteen")
+    return sample
+
+
+def dies_on_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that ends its process."""
+    if sample["n"] == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sample
+
+
+def sleeps_on_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that does not come back."""
+    if sample["n"] == 13:
+        time.sleep(3600)
+    return sample
+
+
+def stream(dataset: Dataset, **options: Any) -> StreamingDataset:
+    """The newest snapshot as a stream."""
+    return StreamingDataset(dataset.snapshot(), **options)

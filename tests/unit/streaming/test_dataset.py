@@ -1,0 +1,278 @@
+"""A streaming dataset: samples by ordinal, filters and weights in the plan, errors that name the sample."""
+
+from __future__ import annotations
+
+import collections
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import headrace
+from headrace.errors import DataCorrupted, InvalidInput, NotFound
+from headrace.streaming import DataLoader, ShuffleOptions, StreamingDataset
+from tests.stream_lakes import Noise, blob, epoch_of, fails_on_13, halved, numbers_of, rows, small_dataset, stream
+
+
+def test_sample_has_the_columns_of_its_row_and_its_id(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path))
+    assert len(data) == 407
+    sample = data[303]
+    assert list(sample) == ["_id", "text", "n", "blob"]
+    assert (sample["text"], sample["n"], sample["blob"]) == ("text 303", 303, blob(303))
+    assert sample["_id"].startswith("2:")
+    assert data[-1]["n"] == 406
+
+
+@pytest.mark.parametrize("ordinal", [407, -408, 10**12])
+def test_ordinal_outside_is_an_index_error(tmp_path: Path, ordinal: int) -> None:
+    """Never another sample: defect (a) of the reference loader."""
+    with pytest.raises(IndexError, match="407 samples"):
+        stream(small_dataset(tmp_path))[ordinal]
+
+
+def test_ordinal_must_be_a_number(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="whole numbers"):
+        stream(small_dataset(tmp_path))["3"]  # type: ignore[index]
+
+
+def test_iterating_by_index_ends(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path, commits=(5,)))
+    assert [data[idx]["n"] for idx in range(len(data))] == list(range(5))
+
+
+def test_reference_opens_the_snapshot(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    dataset.snapshot(upto="1").alias("prod")
+    assert len(StreamingDataset(f"{tmp_path}/lake::numbers@prod")) == 300
+    assert len(StreamingDataset(f"{tmp_path}/lake::numbers")) == 407
+    with pytest.raises(NotFound):
+        len(StreamingDataset(f"{tmp_path}/lake::nothing"))
+
+
+def test_source_that_is_none_is_named() -> None:
+    with pytest.raises(InvalidInput, match="float cannot be streamed"):
+        len(StreamingDataset(3.5))
+
+
+def test_where_and_max_samples_are_in_the_plan(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), where="n % 5 = 2", max_samples=60, columns=["n"])
+    assert len(data) == 60
+    assert [data[idx]["n"] for idx in range(3)] == [2, 7, 12]
+    batches = epoch_of(DataLoader(data, batch_size=7, num_workers=0))
+    assert sorted(n for batch in batches for _, n, _ in batch) == [2 + 5 * idx for idx in range(60)]
+
+
+def test_plan_is_made_once(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    first = stream(dataset, where="n > 10").plan
+    made = sorted((tmp_path / "lake/derived/stream").rglob("kept.npy"))
+    assert stream(dataset, where="n > 10").plan.id == first.id
+    assert stream(dataset, where="n > 11").plan.id != first.id
+    assert set(made) < set((tmp_path / "lake/derived/stream").rglob("kept.npy"))
+
+
+def test_where_of_an_unknown_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="m"):
+        len(stream(small_dataset(tmp_path), where="m > 10"))
+
+
+def test_unknown_column_is_named_with_its_neighbours(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="has no column 'txt'"):
+        stream(small_dataset(tmp_path), columns=["txt"])[0]
+
+
+def test_nothing_that_matches_is_an_error_of_the_loader(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), where="n < 0")
+    assert len(data) == 0
+    with pytest.raises(InvalidInput, match="no samples"):
+        next(iter(DataLoader(data, batch_size=4, num_workers=0)))
+
+
+def test_weights_draw_rows_as_often_as_they_weigh(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path, commits=(100,))
+    weights = [3.0 if n < 10 else 0.0 if n < 20 else 1.0 for n in range(100)]
+    data = stream(dataset, weights=weights)
+    assert len(data) == 100
+    loader = DataLoader(data, batch_size=10, num_workers=0)
+    drawn = collections.Counter(n for _ in range(20) for batch in loader for n in numbers_of(batch))
+    share = 100 / sum(weights)
+    for n, weight in enumerate(weights):
+        assert abs(drawn[n] - 20 * weight * share) <= 20 * 0.5 + 1, n
+    assert sum(drawn.values()) == 2000
+
+
+def test_weights_by_column_and_their_errors(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path, commits=(10,))
+    assert sorted({int(stream(dataset, weights="n")[idx]["n"]) for idx in range(10)})[0] > 0
+    for weights, message in (
+        ("text", "expected a column of numbers"),
+        ("m", "no such column"),
+        ([1.0], "1 weights for 10 rows"),
+        ([0.0] * 10, "all weights are 0"),
+        ([-1.0] + [1.0] * 9, "weight of row 0"),
+        ([float("nan")] + [1.0] * 9, "weight of row 0"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            len(stream(dataset, weights=weights))
+
+
+def test_transform_that_fails_names_the_sample(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), transforms=[halved, fails_on_13])
+    assert data[12]["half"] == 6
+    with pytest.raises(InvalidInput, match=r"sample '1:[^']+': transform fails_on_13 failed: ValueError: thirteen"):
+        data[13]
+
+
+def test_transform_that_gives_nothing_is_refused(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), transforms=[lambda sample: None])
+    with pytest.raises(InvalidInput, match="NoneType, expected a dict"):
+        data[0]
+
+
+def test_substitute_takes_the_place_the_same_on_every_run(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    runs = []
+    for workers in (0, 2):
+        loader = DataLoader(
+            stream(dataset, transforms=[fails_on_13], on_error="substitute"), batch_size=16, num_workers=workers
+        )
+        runs.append(epoch_of(loader))
+        figures = loader.statistics()
+        assert figures.num_failed == 1
+        assert figures.failed[0].reason.endswith("ValueError: thirteen")
+        loader.close()
+    assert runs[0] == runs[1]
+    counts = collections.Counter(n for batch in runs[0] for _, n, _ in batch)
+    assert counts[13] == 0
+    assert sum(counts.values()) == 407
+
+
+def test_damaged_blob_raises_or_is_substituted(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path, commits=(50,))
+    (shard,) = (tmp_path / "lake").rglob("*.tar")
+    data = bytearray(shard.read_bytes())
+    at = bytes(data).index(b"blob 7 ")
+    data[at] ^= 1
+    shard.chmod(0o644)
+    shard.write_bytes(data)
+    with pytest.raises(DataCorrupted, match="another checksum"):
+        stream(dataset)[7]
+    loader = DataLoader(stream(dataset, on_error="substitute"), batch_size=50, num_workers=0)
+    (batch,) = loader
+    assert len(batch.failed) == 1
+    assert "checksum" in batch.failed[0].reason
+    assert batch.failed[0].row == 7
+
+
+def test_random_numbers_follow_from_seed_epoch_and_sample(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    data = stream(dataset, transforms=[Noise()], shuffle=ShuffleOptions(seed=5))
+    loader = DataLoader(data, batch_size=16, num_workers=0)
+    first = next(iter(loader))
+    keys = first.restore_keys()
+    for idx, key in enumerate(keys):
+        restored = data.restore(key)
+        assert restored["_id"] == first["_id"][idx]
+        assert np.array_equal(restored["noise"], first["noise"][idx])
+    loader.set_epoch(1)
+    later = {name: noise for batch in loader for name, noise in zip(batch["_id"], np.asarray(batch["noise"]).copy())}
+    assert not np.array_equal(later[first["_id"][0]], first["noise"][0])
+
+
+@pytest.mark.parametrize("key", ["", "1", "a:b", "0:407", "0:-1"])
+def test_restore_key_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InvalidInput):
+        stream(small_dataset(tmp_path)).restore(key)
+
+
+def test_pickled_dataset_gives_the_same_samples(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), where="n > 3", transforms=[halved])
+    copy = pickle.loads(pickle.dumps(data))
+    assert copy[5] == data[5]
+    assert len(copy) == len(data)
+
+
+def test_packed_compacted_and_changed_layouts_give_the_same_stream(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    dataset.delete_rows(where="n % 3 = 0")
+    before = epoch_of(DataLoader(stream(dataset), batch_size=20, num_workers=0))
+    dataset.compact()
+    assert epoch_of(DataLoader(stream(dataset), batch_size=20, num_workers=0)) == before
+    dataset.snapshot().pack()
+    data = stream(dataset)
+    assert epoch_of(DataLoader(data, batch_size=20, num_workers=0)) == before
+    assert all(data[idx]["blob"] == blob(data[idx]["n"]) for idx in range(0, len(data), 17))
+
+
+def test_added_column_is_streamed_where_it_is_asked_for(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    dataset.add_columns(lambda batch: pa.array([n * 0.5 for n in batch.column("n").to_pylist()]), name="half")
+    snapshot = dataset.snapshot(columns=["n", "half"])
+    data = StreamingDataset(snapshot, where="half > 50")
+    assert data[0]["half"] * 2 == data[0]["n"] == 101
+    with DataLoader(data, batch_size=8, num_workers=1, workers="subprocess") as loader:
+        batch = next(iter(loader))
+    assert list(np.asarray(batch["half"]) * 2) == list(np.asarray(batch["n"]))
+
+
+def test_adopted_media_is_streamed_and_a_changed_file_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for idx in range(5):
+        (folder / f"ü {idx}.bin").write_bytes(b"%d" % idx * 100)
+    lake = headrace.connect(str(tmp_path / "lake"))
+    dataset = lake.create_dataset("files", type="GENERIC")
+    dataset.commit(str(folder), media="reference")
+    data = stream(dataset)
+    assert [data[idx]["data"] for idx in range(5)] == [b"%d" % idx * 100 for idx in range(5)]
+    (folder / "ü 3.bin").write_bytes(b"other")
+    with pytest.raises(DataCorrupted, match="changed"):
+        stream(dataset)[3]
+
+
+def test_null_values_are_none(tmp_path: Path) -> None:
+    lake = headrace.connect(str(tmp_path / "lake"))
+    schema = rows(0, 1).schema
+    dataset = lake.create_dataset("nulls", schema=pa.schema([field.with_nullable(True) for field in schema]))
+    dataset.commit(pa.table({"text": ["a", None], "n": [None, 2], "blob": [None, b"x"]}, schema=dataset.schema))
+    data = stream(dataset)
+    assert (data[0]["n"], data[0]["blob"], data[1]["text"]) == (None, None, None)
+    batch = next(iter(DataLoader(stream(dataset, shuffle=None), batch_size=2, num_workers=0)))
+    assert batch["n"] == [None, 2]
+    assert batch["blob"] == [None, b"x"]
+
+
+def test_purge_removes_what_streams_derived(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    len(stream(dataset, where="n > 5"))
+    stream(dataset)[0]
+    derived = tmp_path / "lake/derived/stream"
+    assert any(path.is_file() for path in derived.rglob("*.arrow"))
+    dataset.purge(where="n = 5")
+    assert not [path for path in derived.rglob("*") if path.is_file()]
+    data = stream(dataset)
+    assert [data[idx]["n"] for idx in (4, 5)] == [4, 6]
+
+
+def test_lake_in_memory_streams_with_pages_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path / "cache"))
+    dataset = headrace.connect("memory://stream-test").create_dataset("numbers", schema=rows(0, 1).schema)
+    dataset.commit(rows(0, 100))
+    assert stream(dataset)[3]["blob"] == blob(3)
+    assert list((tmp_path / "cache").rglob("*.arrow"))
+
+
+def test_order_on_local_disk_is_global(tmp_path: Path) -> None:
+    assert stream(small_dataset(tmp_path)).mode == "global"
+    assert stream(small_dataset(tmp_path, name="other"), shuffle=None).mode == "none"
+
+
+def test_repr_says_what_it_is(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path))
+    assert "not opened yet" in repr(data)
+    len(data)
+    assert "407 samples, order global, seed 0" in repr(data)
+    assert "407" in data._repr_html_()
