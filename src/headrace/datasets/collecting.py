@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.datasets.collector_process import has_died, this_process
 from headrace.datasets.html_reprs import HtmlTable
+from headrace.datasets.kept_indexes import INDEX_PREFIX
 from headrace.datasets.leases import GRACE_SECONDS, oldest_lease, remove_ended_leases
 from headrace.datasets.manifests import document_key, read_document, write_document
 from headrace.datasets.reachable import reachable_keys
 from headrace.datasets.removing import purgeable_objects
-from headrace.datasets.shard_indexing import INDEX_PREFIX
 from headrace.errors import InvalidInput, NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.half_written import half_written_files, remove_half_written
+from headrace.storage.keys import TEMPORARY_FOLDER
 from headrace.storage.log import EntryLog
 from headrace.storage.store import ObjectStat
 
@@ -129,6 +131,7 @@ def collect_garbage(
         progress.start("folders of failed creates")
         _remove(lake, report, _abandoned(lake, report, now=now, grace_seconds=grace_seconds, limits=limits))
         _remove(lake, report, _old_indexes(lake, oldest=now - grace_seconds))
+        _remove_half_written(lake, report, older_than=now - grace_seconds)
         _remove_checkpoints(lake, report, lake.log_of_entries, older_than=now - grace_seconds)
     finally:
         progress.finish()
@@ -325,6 +328,15 @@ def _old_indexes(lake: Lake, *, oldest: float) -> list[CollectedObject]:
         for stat in lake.store.list(INDEX_PREFIX)
         if stat.modified_at <= oldest
     ]
+
+
+def _remove_half_written(lake: Lake, report: CollectionReport, *, older_than: float) -> None:
+    """What killed writers left on a local disk; it may hold rows that were purged since."""
+    for name, size in list(half_written_files(lake.store, older_than=older_than)):
+        reason = "half-written by a process that died"
+        report.objects.append(CollectedObject(f"{TEMPORARY_FOLDER}/{name}", size, reason))
+        if not report.dry_run:
+            remove_half_written(lake.store, name)
 
 
 def _remove_checkpoints(lake: Lake, report: CollectionReport, log: EntryLog[Any], *, older_than: float) -> None:

@@ -12,6 +12,7 @@ from headrace.schema.names import check_column_name
 from headrace.storage.canonical import JsonValue
 
 __all__ = [
+    "CELL_LOCATOR_TYPE",
     "LOCATOR_TYPE",
     "MEDIA_KIND",
     "MEDIA_VIEW_TYPE",
@@ -49,6 +50,23 @@ LOCATOR_TYPE = pa.struct(
     ]
 )
 """A media column on disk."""
+
+CELL_LOCATOR_TYPE = pa.struct(
+    [
+        *LOCATOR_TYPE,
+        pa.field(
+            "cell",  # of a value adopted from inside a Parquet file, which has no offset there; else null
+            pa.struct(
+                [
+                    pa.field("row_group", pa.int32()),
+                    pa.field("row", pa.int32()),  # in the row group, from 0
+                    pa.field("column", pa.string()),  # path of the leaf column as Parquet names it: "image.bytes"
+                ]
+            ),
+        ),
+    ]
+)
+"""A media column on disk with values that were adopted from Parquet files."""
 
 MEDIA_VIEW_TYPE = pa.struct(
     [LOCATOR_TYPE.field(name) for name in ("size", "format", "width", "height", "duration", "digest")]

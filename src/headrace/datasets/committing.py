@@ -13,13 +13,17 @@ from headrace.datasets.batches import Origin, RowBatch
 from headrace.datasets.columns import media_kind, schema_to_json
 from headrace.datasets.file_claims import FileClaims
 from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, write_commit
+from headrace.datasets.kept_indexes import KeptIndexes
 from headrace.datasets.manifests import CommitManifest, document_key
+from headrace.datasets.parquet_indexing import ParquetIndexer
 from headrace.datasets.promoting import PromotedRows
 from headrace.datasets.rejected_rows import RejectedRows
 from headrace.datasets.reported_sources import ReportedFiles, ReportedTable, RowsOnly
 from headrace.datasets.schema_evolution import evolved_schema, fitted_batches
-from headrace.datasets.shard_indexing import ShardIndexer, ShardIndexes
+from headrace.datasets.shard_indexing import ShardIndexer
+from headrace.datasets.sources.adopted_parquet import AdoptedParquet, parquet_with_bytes
 from headrace.datasets.sources.adopted_shards import AdoptedShards, plain_tars
+from headrace.datasets.sources.one_schema import one_schema
 from headrace.datasets.sources.opening import open_source
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.state import DatasetState
@@ -92,7 +96,7 @@ class ReadyCommit:
     """Durable objects, waiting for their entry."""
 
     prepared: PreparedCommit
-    indexes: ShardIndexes | None = None  # of adopted shards
+    indexes: KeptIndexes[Any] | None = None  # of adopted files
     claims: str | None = None  # digest of the document that says which watched files it took
 
     def settle(self) -> None:
@@ -159,6 +163,7 @@ def prepare_commit(
         opener=locations,
         allow_nested=kind.allows_nested_archives,
         tables_are_files=kind.tables_are_files,
+        joins_parquet_folders=kind.joins_parquet_folders,
         on_bad_row=rejected.add if options.on_invalid == "skip" else None,
     )
     promoted = opened if isinstance(opened, PromotedRows) else None
@@ -166,9 +171,12 @@ def prepare_commit(
         peeked = PeekedTable.of(opened)
         declared = kind.ingest_schema(peeked.schema)
         opened = peeked
-    indexes: ShardIndexes | None = None
-    if options.media == "reference" and opened.kind == "files":
-        opened, indexes = _indexed(opened, kind, declared, store=store, options=options)
+    indexes: KeptIndexes[Any] | None = None
+    if options.media == "reference":
+        if opened.kind == "files":
+            opened, indexes = _indexed_shards(opened, kind, declared, store=store, options=options)
+        else:
+            opened, indexes = _indexed_parquet(opened, kind, declared, store=store)
     num_rows = opened.num_rows if opened.kind == "table" else opened.num_files
     options.progress.start("reading", total_rows=num_rows, total_bytes=opened.num_bytes)
     progress = options.progress
@@ -206,9 +214,9 @@ def prepare_commit(
     )
 
 
-def _indexed(
+def _indexed_shards(
     source: FileSource, kind: DatasetType, schema: pa.Schema, *, store: ObjectStore, options: CommitOptions
-) -> tuple[FileSource, ShardIndexes | None]:
+) -> tuple[FileSource, KeptIndexes[Any] | None]:
     """Tar shards that are to be adopted are each read once, side by side, and not again after an interruption."""
     shards = plain_tars(source)
     small_suffixes = kind.small_suffixes()
@@ -221,8 +229,22 @@ def _indexed(
         limits=options.limits,
         allow_nested=kind.allows_nested_archives,
     )
-    indexes = ShardIndexes(store, indexer)
+    indexes = KeptIndexes(store, indexer)
     return AdoptedShards([shard.container for shard in shards], indexes, progress=options.progress), indexes
+
+
+def _indexed_parquet(
+    source: TableSource, kind: DatasetType, schema: pa.Schema, *, store: ObjectStore
+) -> tuple[TableSource, KeptIndexes[Any] | None]:
+    """Parquet files whose bytes are to be adopted are each decoded once, and not again after an interruption."""
+    media = [field.name for field in schema if media_kind(field) is not None]
+    tables = parquet_with_bytes(source, media)
+    if tables is None:
+        return source, None
+    probes = kind.probes(schema)
+    indexes = KeptIndexes(store, ParquetIndexer({name: probes.get(name) for name in media}))
+    adopted = AdoptedParquet(tables, media, indexes)
+    return (one_schema(adopted, name=adopted.origins[0].uri) if len(tables) > 1 else adopted), indexes
 
 
 class PeekedTable:

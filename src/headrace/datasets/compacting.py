@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.datasets.column_rewriting import compact_columns
 from headrace.datasets.html_reprs import HtmlTable
-from headrace.datasets.layout_writing import DEFAULT_SIZES, ContainerSizes, LayoutWriter
+from headrace.datasets.layout_writing import DEFAULT_SIZES, ContainerSizes, LayoutWriter, LoadedRows, load_rows
+from headrace.datasets.layouts import CommitLayout
 from headrace.datasets.leases import Lease
 from headrace.datasets.manifests import document_key, write_document
-from headrace.datasets.reading import CommitReader
-from headrace.datasets.row_proof import prove_rows
+from headrace.datasets.row_proof import ClaimedRows, prove_many
 from headrace.errors import NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.canonical import JsonValue, canonical_json
-from headrace.storage.parts import PartCache, PartRecord, part_key
+from headrace.storage.fan_out import in_order
+from headrace.storage.parts import PartRecord, part_key
 from headrace.storage.shards import ShardRecord, shard_key
 
 if TYPE_CHECKING:
@@ -91,19 +92,26 @@ def _compact_rows(dataset: Dataset, sizes: ContainerSizes, progress: Progress) -
     )
 
 
-def _runs(dataset: Dataset, commits: Sequence[CommitRecord], sizes: ContainerSizes) -> list[list[CommitRecord]]:
+def _runs(dataset: Dataset, commits: Sequence[CommitRecord], sizes: ContainerSizes) -> list[list[ClaimedRows]]:
     """Neighbouring commits with small parts or shards, where fewer come out than go in."""
-    runs: list[list[CommitRecord]] = [[]]
-    for record in commits:
-        if _is_small(dataset, record, sizes):
-            runs[-1].append(record)
+    runs: list[list[ClaimedRows]] = [[]]
+
+    # Of ten thousand commits a reader does not keep each manifest, so what is needed of them is kept here.
+    def candidate(record: CommitRecord) -> ClaimedRows | None:
+        layout = dataset.reader.layout_of(record)
+        if not _is_small(record, layout, sizes):
+            return None
+        return ClaimedRows(record, layout, record.redacted_root or dataset.reader.manifest(record).logical.rows_root)
+
+    for found in in_order(dataset.lake.store, candidate, commits):
+        if found is not None:
+            runs[-1].append(found)
         elif runs[-1]:
             runs.append([])
-    return [run for run in runs if run and _gains(dataset, run, sizes)]
+    return [run for run in runs if run and _gains(run, sizes)]
 
 
-def _is_small(dataset: Dataset, record: CommitRecord, sizes: ContainerSizes) -> bool:
-    lies = dataset.reader.commit(record).layout
+def _is_small(record: CommitRecord, lies: CommitLayout, sizes: ContainerSizes) -> bool:
     if any(
         piece.part.num_rows < sizes.part_rows // 2 and piece.part.size < sizes.part_bytes // 2 for piece in lies.slices
     ):
@@ -111,9 +119,9 @@ def _is_small(dataset: Dataset, record: CommitRecord, sizes: ContainerSizes) -> 
     return record.layout is None and any(shard.size < sizes.shard_bytes // 8 for shard in lies.shards)
 
 
-def _gains(dataset: Dataset, run: Sequence[CommitRecord], sizes: ContainerSizes) -> bool:
-    parts, shards = _containers(dataset, run)
-    num_rows = sum(record.num_rows for record in run)
+def _gains(run: Sequence[ClaimedRows], sizes: ContainerSizes) -> bool:
+    parts, shards = _containers(run)
+    num_rows = sum(item.record.num_rows for item in run)
     num_bytes = sum(shard.size for shard in shards)
     least_parts = -(-num_rows // sizes.part_rows)
     least_shards = -(-num_bytes // sizes.shard_bytes)
@@ -122,60 +130,55 @@ def _gains(dataset: Dataset, run: Sequence[CommitRecord], sizes: ContainerSizes)
     )
 
 
-def _containers(dataset: Dataset, run: Sequence[CommitRecord]) -> tuple[set[PartRecord], set[ShardRecord]]:
-    layouts = [dataset.reader.commit(record).layout for record in run]
-    parts = {piece.part for item in layouts for piece in item.slices}
-    return parts, {shard for item in layouts for shard in item.shards}
+def _containers(run: Sequence[ClaimedRows]) -> tuple[set[PartRecord], set[ShardRecord]]:
+    parts = {piece.part for item in run for piece in item.layout.slices}
+    shared = {id(item.layout.shards): item.layout.shards for item in run}  # one list for all of a compaction
+    return parts, {shard for shards in shared.values() for shard in shards}
 
 
 def _compact(
     dataset: Dataset,
     state: DatasetState,
     since: int,
-    runs: list[list[CommitRecord]],
+    runs: list[list[ClaimedRows]],
     sizes: ContainerSizes,
     progress: Progress,
 ) -> CompactionReport | None:
     """The report, or None if somebody changed where these rows lie meanwhile."""
-    moved = [record for run in runs for record in run]
-    num_rows = sum(record.num_rows for record in moved)
+    moved = [item for run in runs for item in run]
+    num_rows = sum(item.record.num_rows for item in moved)
     progress.start("moving rows", total_rows=num_rows)
-    writer = LayoutWriter(dataset, sizes)
+    writer = LayoutWriter(dataset, sizes, copies_adopted=False)
+
+    def load(item: ClaimedRows) -> LoadedRows:
+        return load_rows(dataset, item.record, layout=item.layout)
+
     try:
         for run in runs:
-            for record in run:
-                writer.add(record)
-                progress.advance(record.num_rows)
+            for item, rows in zip(run, in_order(dataset.lake.store, load, run), strict=True):
+                writer.add(item.record, rows)
+                progress.advance(item.record.num_rows)
             writer.flush()
         document = writer.finish()
     finally:
         writer.close()
     digest = write_document(dataset.lake.store, dataset.base, data=canonical_json(document.to_json()))
     progress.start("proving rows", total_rows=num_rows)
-    cache = PartCache()
-    for record in moved:
-        reader = CommitReader(
-            dataset.lake.store,
-            dataset.base,
-            layout=document.of(int(record.commit_id), record.schema),
-            cache=cache,
-        )
-        prove_rows(
-            dataset, record, reader, logical=dataset.reader.manifest(record).logical, done=lambda n: progress.advance(n)
-        )
-    parts, shards = _containers(dataset, moved)
+    claimed = (replace(item, layout=document.of(int(item.record.commit_id), item.record.schema)) for item in moved)
+    prove_many(dataset, claimed, done=progress.advance)
+    parts, shards = _containers(moved)
     is_current = True
 
     def plan(newest: DatasetState) -> Mapping[str, JsonValue] | None:
         nonlocal is_current
         is_current = newest.redacted_rows == state.redacted_rows and all(
-            newest.commits[int(record.commit_id) - 1].layout == record.layout for record in moved
+            newest.commits[int(item.record.commit_id) - 1].layout == item.record.layout for item in moved
         )
         if not is_current:
             return None
         return {
             "layout": digest,
-            "commits": [[int(run[0].commit_id), int(run[-1].commit_id)] for run in runs],
+            "commits": [[int(run[0].record.commit_id), int(run[-1].record.commit_id)] for run in runs],
             "num_rows": num_rows,
         }
 

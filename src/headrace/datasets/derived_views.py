@@ -1,18 +1,23 @@
-"""Training views below `derived/`: which of them may hold rows of a dataset."""
+"""What lies below `derived/`: which training views and streams may hold rows of a dataset."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from headrace.storage.store import ObjectStat
+from headrace.storage.store import ObjectStat, ObjectStore
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
 
-__all__ = ["VIEWS", "views_that_may_hold"]
+__all__ = ["STREAMS", "VIEWS", "remove_empty_folders", "streams_of", "views_that_may_hold"]
 
 VIEWS = "derived/views/"
+STREAMS = "derived/stream/"
+"""Pages and plans of the training loader, by dataset; pages hold the texts of rows."""
 _ID_LENGTH = 64
 
 
@@ -34,3 +39,20 @@ def views_that_may_hold(dataset: Dataset, *, safe: Collection[str] = ()) -> Iter
     for stat in stats:
         if stat.key[len(VIEWS) :][:_ID_LENGTH] not in known:
             yield stat
+
+
+def streams_of(dataset: Dataset) -> Iterator[ObjectStat]:
+    """Objects that the training loader derived from a dataset's rows."""
+    uid = dataset.base.rstrip("/").rpartition("/")[2]
+    yield from dataset.lake.store.list(f"{STREAMS}{uid}/")
+
+
+def remove_empty_folders(store: ObjectStore, keys: Collection[str]) -> None:
+    """Remove what deleted views left on a local disk: folders are named after rows, and one in the way would keep the
+    view from being made again."""
+    if "://" in store.uri:
+        return
+    folders = {str(folder) for key in keys for folder in PurePosixPath(key).parents if str(folder).startswith(VIEWS)}
+    for folder in sorted(folders, key=lambda name: name.count("/"), reverse=True):
+        with contextlib.suppress(OSError):  # something is in it, or it is gone
+            os.rmdir(f"{store.uri}/{folder}")

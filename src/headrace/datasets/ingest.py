@@ -275,9 +275,9 @@ class _CommitWriter:
                     continue
                 if value.source.uri is None:
                     raise InvalidInput(
-                        f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes "
-                        f"{_why_not_adopted(self._origins[_origin_of(batch, idx)])}. Commit with media='copy' (the "
-                        "command without --reference)"
+                        f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed, "
+                        "come from memory, or lie in a zip in a bucket or in a table other than Parquet. Commit with "
+                        "media='copy' (the command without --reference)"
                     )
                 placed.append(self._placer.adopt(value))
                 continue
@@ -513,15 +513,6 @@ def _slice(batch: SampleBatch, start: int, end: int) -> SampleBatch:
         members=None if batch.members is None else batch.members[start:end],
         lines=None if batch.lines is None else batch.lines[start:end],
     )
-
-
-def _why_not_adopted(origin: Origin) -> str:
-    if origin.uri.lower().endswith(".parquet"):
-        return (
-            "lie inside a Parquet file, whose pages are compressed and encoded, so that no range of the file holds "
-            "them as they are"
-        )
-    return "are compressed, come from memory, or lie in a zip in a bucket"
 
 
 def _origin_of(batch: SampleBatch, idx: int) -> int:

@@ -13,6 +13,7 @@ from headrace.datasets.batches import Origin
 from headrace.datasets.columns import media_kind
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import read_document
+from headrace.datasets.media import ParquetCell
 from headrace.datasets.promoting import PROMOTED
 from headrace.datasets.sidecars import ColumnSource
 from headrace.datasets.state import CommitRecord, RunRecord
@@ -92,8 +93,9 @@ class MediaLineage:
     digest: str  # BLAKE3 hex of the bytes
     size: int  # bytes
     container: str  # object in the lake, or the adopted object's URI
-    offset: int  # bytes
+    offset: int | None  # bytes; None where there is a cell
     is_adopted: bool
+    cell: ParquetCell | None = None  # of a value inside an adopted Parquet file
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +172,20 @@ def _sample(dataset: Dataset, record: CommitRecord, ordinal: int) -> SampleLinea
         if locator is None:
             continue
         is_adopted = locator["shard"] is None
-        container = locator["uri"]
+        container, cell = locator["uri"], locator.get("cell")
         if not is_adopted:
             shard = layout.shards[locator["shard"]]
             container = f"{dataset.lake.uri}/{dataset.base}objects/{shard.digest[:2]}/{shard.digest}.tar"
         media.append(
-            MediaLineage(name, locator["digest"].hex(), locator["size"], container, locator["offset"], is_adopted)
+            MediaLineage(
+                name,
+                locator["digest"].hex(),
+                locator["size"],
+                container,
+                locator["offset"],
+                is_adopted,
+                None if cell is None else ParquetCell(**cell),
+            )
         )
     state = dataset.state()
     snapshots = [

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["IndexedMedia", "MediaHeader", "MediaInput", "MediaProbe"]
+__all__ = ["IndexedMedia", "MediaHeader", "MediaInput", "MediaProbe", "ParquetCell"]
 
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
@@ -23,6 +23,15 @@ class MediaHeader(NamedTuple):
 
 MediaProbe = Callable[[bytes, str], MediaHeader]
 """(content, name for messages) -> header; raises `InvalidInput` when the content is not of its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetCell:
+    """Where a value lies in a Parquet file."""
+
+    row_group: int
+    row: int  # in the row group, from 0
+    column: str  # path of the leaf column as Parquet names it
 
 
 class IndexedMedia(NamedTuple):
@@ -52,6 +61,7 @@ class MediaInput:
     version: str | None = None  # pins the container: etag, or size and mtime
     fetch: Callable[[], bytes] | None = field(default=None, compare=False)
     indexed: IndexedMedia | None = None  # then its bytes are not read again to be adopted
+    cell: ParquetCell | None = None  # of a value inside a Parquet file, which has no offset there
 
     def load(self) -> bytes:
         """Read the bytes. Thread-safe."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from headrace.datasets.columns import LOCATOR_TYPE
-from headrace.datasets.media import MediaHeader
+from headrace.datasets.columns import CELL_LOCATOR_TYPE, LOCATOR_TYPE
+from headrace.datasets.media import MediaHeader, ParquetCell
 from headrace.datasets.media_loading import LoadedMedia
 from headrace.storage.locations import Locations
 from headrace.storage.shards import ShardRecord, ShardWriter
@@ -16,8 +16,8 @@ from headrace.storage.shards import ShardRecord, ShardWriter
 __all__ = ["Locator", "MediaPlacer", "locator_array"]
 
 Locator = tuple[
-    int | tuple[str | None, str | None],  # shard, or URI and version of an adopted value's container
-    int,  # offset
+    int | tuple[str | None, str | None, ParquetCell | None],  # shard; of an adopted value URI, version and cell
+    int | None,  # offset; None where there is a cell
     int,  # size
     bytes,  # BLAKE3
     bytes,  # XXH3-128
@@ -56,7 +56,8 @@ class MediaPlacer:
             version = None if stat is None else stat.version
         size = len(value.data) if source.indexed is None else source.size or 0
         self.num_bytes += size
-        return (source.uri, version), source.offset, size, value.digest, value.check, value.header
+        offset = source.offset if source.cell is None else None
+        return (source.uri, version, source.cell), offset, size, value.digest, value.check, value.header
 
     def flush(self) -> None:
         """Start to write what is in memory; does not wait."""
@@ -80,9 +81,10 @@ def locator_array(locators: Sequence[Locator | None]) -> pa.StructArray:
     containers, offsets, sizes, digests, checks, headers = zip(*known, strict=True)
     formats, widths, heights, durations = zip(*headers, strict=True)
     nothing = (None,) * len(known)
-    shards, uris, versions = containers, nothing, nothing
+    shards, uris, versions, cells = containers, nothing, nothing, nothing
     if not isinstance(containers[0], int):
-        shards, (uris, versions) = nothing, zip(*containers, strict=True)
+        shards, (uris, versions, cells) = nothing, zip(*containers, strict=True)
+    kind = LOCATOR_TYPE if cells.count(None) == len(cells) else CELL_LOCATOR_TYPE
     arrays = [
         _joined(values, field.type) if field.name in ("digest", "check") else pa.array(values, field.type)
         for values, field in zip(
@@ -91,11 +93,21 @@ def locator_array(locators: Sequence[Locator | None]) -> pa.StructArray:
             strict=True,
         )
     ]
-    places = pa.StructArray.from_arrays(arrays, fields=list(LOCATOR_TYPE))
+    if kind is CELL_LOCATOR_TYPE:
+        arrays.append(_cell_array(cells))
+    places = pa.StructArray.from_arrays(arrays, fields=list(kind))
     if len(known) == len(locators):
         return places
     is_known = np.array([locator is not None for locator in locators])  # [num_rows]
     return places.take(pa.array(np.cumsum(is_known) - 1, mask=~is_known))
+
+
+def _cell_array(cells: Sequence[ParquetCell | None]) -> pa.StructArray:
+    kind = CELL_LOCATOR_TYPE.field("cell").type
+    values = [
+        pa.array([None if cell is None else getattr(cell, field.name) for cell in cells], field.type) for field in kind
+    ]
+    return pa.StructArray.from_arrays(values, fields=list(kind), mask=pa.array([cell is None for cell in cells]))
 
 
 def _joined(values: Sequence[bytes], kind: pa.DataType) -> pa.Array:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,7 @@ import xxhash
 from headrace.datasets.layouts import CommitLayout
 from headrace.errors import DataCorrupted, NotFound
 from headrace.storage.locations import Locations
+from headrace.storage.parquet_cells import CellChunk, ParquetCells
 from headrace.storage.shards import shard_key
 from headrace.storage.store import ObjectStore
 
@@ -23,14 +26,32 @@ _RUN_VALUES = 64
 """Values of a local shard that are read by one call, then verified while they are still in the processor's cache. In a
 remote store a run is as long as it can be, so that neighbouring ranges are fetched together."""
 
+_PARALLEL_CHUNKS = 8
+"""Column chunks of adopted Parquet files that are fetched side by side from a remote store."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Container:
-    """A shard of the lake (uri None) or an adopted object."""
+    """A shard of the lake (uri None), an adopted object, or a column chunk of an adopted Parquet file."""
 
     key: str
     uri: str | None = None
     version: str | None = None
+    row_group: int = -1
+    column: str | None = None  # of a chunk; then values have rows in the group instead of offsets
+
+    def __str__(self) -> str:
+        return f"{self.uri} (row group {self.row_group}, column {self.column})" if self.column else self.uri or self.key
+
+
+@dataclass(frozen=True, slots=True)
+class _Adopted:
+    """An adopted object as it was found."""
+
+    store: ObjectStore
+    key: str
+    version: str
+    size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +59,10 @@ class _Run:
     """Values of one container that are read by one call, and where they are now."""
 
     name: str  # the object, for messages
-    starts: list[int]  # offset of each value in the object
+    starts: list[int]  # offset of each value in the object, or row in the chunk
     views: list[memoryview]
     checks: bytes  # XXH3-128 of each value, one after the other
+    unit: str = "offset"
 
     def verify(self) -> None:
         digest = xxhash.xxh3_128_digest
@@ -49,7 +71,7 @@ class _Run:
         for idx, view in enumerate(self.views):
             if digest(view) != self.checks[idx * 16 : idx * 16 + 16]:
                 raise DataCorrupted(
-                    f"{self.name} does not hold what was written: the {len(view)} bytes at offset "
+                    f"{self.name} does not hold what was written: the {len(view)} bytes at {self.unit} "
                     f"{self.starts[idx]} have another checksum. Restore this object from a copy of the lake, then "
                     "run: headrace verify"
                 )
@@ -63,7 +85,8 @@ class MediaReader:
         self._base = base
         self._locations = locations
         self._lock = threading.Lock()
-        self._adopted: dict[str, tuple[ObjectStore, str, str]] = {}  # URI to store, key and version found
+        self._adopted: dict[str, _Adopted] = {}  # by URI
+        self._cells = ParquetCells()
 
     def read(
         self,
@@ -99,19 +122,25 @@ class MediaReader:
         by_place = by_place[present[by_place]]
         edges = np.flatnonzero(np.diff(container_idx[by_place])) + 1
         names = list(containers)
+        chunks: list[tuple[_Container, _Run]] = []
         for rows in np.split(by_place, edges) if len(by_place) else ():
             container = names[int(container_idx[rows[0]])]
-            step = _RUN_VALUES if self._store.is_local else len(rows)
+            is_chunk = container.column is not None
+            step = _RUN_VALUES if self._store.is_local and not is_chunk else len(rows)
             for start in range(0, len(rows), step):
                 run_rows = rows[start : start + step]
                 starts = offsets[run_rows]
                 stops = (starts + sizes[run_rows]).tolist()
                 run = _Run(
-                    name=container.uri or f"{self._store.uri}/{self._base}{container.key}",
+                    name=f"{self._store.uri}/{self._base}{container.key}" if container.uri is None else str(container),
                     starts=starts.tolist(),
                     views=[target[a:b] for a, b in zip(ends[run_rows].tolist(), ends[run_rows + 1].tolist())],
                     checks=checks[run_rows].tobytes(),
+                    unit="row" if is_chunk else "offset",
                 )
+                if is_chunk:
+                    chunks.append((container, run))
+                    continue
                 store, key = self._locate(container)
                 try:
                     store.read_into(key, list(zip(run.starts, stops)), run.views)
@@ -120,8 +149,40 @@ class MediaReader:
                 except (DataCorrupted, NotFound):
                     self._refuse_changed(container)
                     raise
+        self._read_chunks(chunks, verify=verify)
         validity = None if present.all() else pa.array(present).buffers()[1]
         return pa.Array.from_buffers(pa.large_binary(), num_rows, [validity, pa.py_buffer(ends), buffer])
+
+    def _read_chunks(self, chunks: Sequence[tuple[_Container, _Run]], *, verify: bool) -> None:
+        """Fetch and decode column chunks of adopted Parquet files side by side."""
+        if not chunks:
+            return
+        is_local = all(self._found(str(container.uri)).store.is_local for container, _ in chunks)
+        num_threads = min(len(chunks), (os.cpu_count() or 1) if is_local else _PARALLEL_CHUNKS)
+        if num_threads == 1:
+            for container, run in chunks:
+                self._read_chunk(container, run, verify=verify)
+            return
+        with ThreadPoolExecutor(num_threads, thread_name_prefix="headrace-cells") as pool:
+            futures = [pool.submit(self._read_chunk, container, run, verify=verify) for container, run in chunks]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def _read_chunk(self, container: _Container, run: _Run, *, verify: bool) -> None:
+        store, key = self._locate(container)
+        found = self._found(str(container.uri))
+        chunk = CellChunk(key, found.version, found.size, container.row_group, str(container.column))
+        try:
+            self._cells.read_into(store, chunk, rows=run.starts, targets=run.views)
+            if verify:
+                run.verify()
+        except (DataCorrupted, NotFound):
+            self._refuse_changed(container)
+            raise
 
     def _refuse_changed(self, container: _Container) -> None:
         """Raise `DataCorrupted` with both versions if an adopted object changed since this reader looked at it."""
@@ -133,23 +194,26 @@ class MediaReader:
     def _locate(self, container: _Container) -> tuple[ObjectStore, str]:
         if container.uri is None:
             return self._store, self._base + container.key
+        found = self._found(container.uri)
+        if container.version is not None and found.version != container.version:
+            raise DataCorrupted(
+                f"{container.uri} was adopted in place and changed since (version {found.version}, pinned "
+                f"{container.version}); restore the object, or commit it again"
+            )
+        return found.store, found.key
+
+    def _found(self, uri: str) -> _Adopted:
         with self._lock:
-            known = self._adopted.get(container.uri)
+            known = self._adopted.get(uri)
             if known is None:
-                store, key = self._locations.open(container.uri)
+                store, key = self._locations.open(uri)
                 stat = store.stat(key)
                 if stat is None:
                     raise DataCorrupted(
-                        f"{container.uri} was adopted in place and is gone; restore it, or commit its samples again"
+                        f"{uri} was adopted in place and is gone; restore it, or commit its samples again"
                     )
-                known = self._adopted.setdefault(container.uri, (store, key, stat.version))
-        store, key, version = known
-        if container.version is not None and version != container.version:
-            raise DataCorrupted(
-                f"{container.uri} was adopted in place and changed since (version {version}, pinned "
-                f"{container.version}); restore the object, or commit it again"
-            )
-        return store, key
+                known = self._adopted.setdefault(uri, _Adopted(store, key, stat.version, stat.size))
+        return known
 
 
 def _places(
@@ -165,6 +229,7 @@ def _places(
     for array, layout in zip(locators, layouts, strict=True):
         shard = pc.struct_field(array, "shard")
         shards = shard.fill_null(-1).to_numpy(zero_copy_only=False)  # [num_rows]
+        offset = pc.struct_field(array, "offset").fill_null(0).to_numpy(zero_copy_only=False)  # [num_rows]
         # A compacted layout may have tens of thousands of shards, of which these rows use few.
         used, positions = np.unique(shards, return_inverse=True)  # [num_used], [num_rows]
         table = np.zeros(len(used), dtype=np.int64)  # [num_used]
@@ -176,15 +241,21 @@ def _places(
         if shard.null_count:
             uris = pc.struct_field(array, "uri").to_pylist()
             versions = pc.struct_field(array, "version").to_pylist()
+            cells = pc.struct_field(array, "cell").to_pylist() if array.type.get_field_index("cell") >= 0 else None
             for row in np.flatnonzero(shards < 0).tolist():
                 if uris[row] is not None:
                     container = _Container("", uris[row], versions[row])
+                    if cells is not None and cells[row] is not None:
+                        cell = cells[row]
+                        offset = offset if offset.flags.writeable else offset.copy()
+                        container = _Container("", uris[row], versions[row], cell["row_group"], cell["column"])
+                        offset[row] = cell["row"]
                     idx[row] = containers.setdefault(container, len(containers))
         container_idx.append(idx)
         size = pc.struct_field(array, "size")
         present.append(size.is_valid().to_numpy(zero_copy_only=False))
         sizes.append(size.fill_null(0).to_numpy(zero_copy_only=False))
-        offsets.append(pc.struct_field(array, "offset").fill_null(0).to_numpy(zero_copy_only=False))
+        offsets.append(offset)
         checks.append(_fixed_bytes(pc.struct_field(array, "check"), 16))
     if not locators:
         empty = np.zeros(0, dtype=np.int64)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.datasets.html_reprs import HtmlTable
-from headrace.datasets.layout_writing import DEFAULT_SIZES, ContainerSizes, LayoutWriter
+from headrace.datasets.layout_writing import DEFAULT_SIZES, ContainerSizes, LayoutWriter, load_rows
 from headrace.datasets.leases import Lease
 from headrace.datasets.manifests import document_key, write_document
 from headrace.datasets.row_proof import prove_same_rows
@@ -59,19 +59,21 @@ def pack(snapshot: Snapshot, *, sizes: ContainerSizes = DEFAULT_SIZES, progress:
     if known is not None:
         dataset.log_of_entries.settle()
     else:
+        # The rows may have moved, or some been purged, since the snapshot was made.
+        chosen = [(state.commits[int(record.commit_id) - 1], kept) for record, kept in snapshot.chosen_rows()]
         progress.start("packing rows", total_rows=snapshot.num_rows)
-        writer = LayoutWriter(dataset, sizes)
+        writer = LayoutWriter(dataset, sizes, copies_adopted=True)
         try:
             with Lease(dataset.lake.store, dataset.base):
-                for record, kept in snapshot.chosen_rows():
-                    writer.add(record, kept)
+                for record, kept in chosen:
+                    writer.add(record, load_rows(dataset, record, kept))
                     progress.advance(record.num_rows if kept is None else len(kept))
                 document = writer.finish()
         finally:
             writer.close()
             progress.finish()
         known = write_document(dataset.lake.store, dataset.base, data=canonical_json(document.to_json()))
-        for record, kept in snapshot.chosen_rows():
+        for record, kept in chosen:
             prove_same_rows(dataset, record, kept, dataset.reader.packed(record, layout=known))
         digest = known
         is_current = True

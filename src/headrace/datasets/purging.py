@@ -21,8 +21,9 @@ from headrace.datasets.addresses import AddressSet, addresses_key, write_address
 from headrace.datasets.batches import Origin
 from headrace.datasets.column_rewriting import erased_column, parts_with_rows
 from headrace.datasets.columns import media_kind
-from headrace.datasets.derived_views import VIEWS, views_that_may_hold
+from headrace.datasets.derived_views import VIEWS, remove_empty_folders, streams_of, views_that_may_hold
 from headrace.datasets.html_reprs import HtmlTable
+from headrace.datasets.kept_indexes import forget_indexes
 from headrace.datasets.layouts import CommitLayout, LayoutDocument
 from headrace.datasets.leases import Lease
 from headrace.datasets.manifests import CommitManifest, document_key, write_document
@@ -32,7 +33,6 @@ from headrace.datasets.reading import CommitReader
 from headrace.datasets.row_digests import rows_root
 from headrace.datasets.row_matching import check_condition, match_rows
 from headrace.datasets.row_proof import REDACTED_DIGEST
-from headrace.datasets.shard_indexing import forget_indexes
 from headrace.datasets.sidecars import ColumnManifest, chunks_prefix, column_keys
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.errors import NotFound, Unavailable
@@ -137,15 +137,18 @@ class _Purge:
             documents.setdefault(record.layout or "", []).append(record)
         if dry_run:
             for record in self._commits:
-                self._measure(record)
+                self._measure(record, self._dataset.reader.commit(record).layout)
+            self._measure_unread_copies()
             self._measure_columns()
             return self._report(snapshots, num_views=0, dry_run=True)
         fixed = self._fixed_rows(snapshots)
         layouts: dict[str, str] = {}
         commits: dict[str, JsonValue] = {}
+        for digest in self._layouts_with_rows():
+            documents.setdefault(digest, [])  # only rows that nobody reads there any more
         for digest, records in documents.items():
             if digest:
-                document = self._rewritten_layout(self._dataset.reader.layout(digest), records)
+                document = self._rewritten_layout(self._dataset.reader.layout(digest))
                 layouts[digest] = self._write_document(document.to_json())
                 self._superseded.add(document_key(digest))
                 for record in records:
@@ -179,6 +182,8 @@ class _Purge:
             **({"columns": columns} if columns else {}),
         }
         is_current = True
+        # Before the claim too: whoever dies after it is not asked again, because the rows are gone.
+        views = self._delete_views(snapshots)
 
         def plan(newest: DatasetState) -> Mapping[str, JsonValue] | None:
             nonlocal is_current
@@ -195,7 +200,8 @@ class _Purge:
         self._dataset.append("purge", plan, refers_to=lambda: self._written, since=since)
         if not is_current:
             return None
-        return self._report(snapshots, num_views=self._delete_views(snapshots), dry_run=False)
+        views |= self._delete_views(snapshots)  # made meanwhile
+        return self._report(snapshots, num_views=len(views), dry_run=False)
 
     def _report(self, snapshots: Sequence[str], *, num_views: int, dry_run: bool) -> PurgeReport:
         return PurgeReport(
@@ -280,9 +286,16 @@ class _Purge:
 
     # -- one container of rows -----------------------------------------------------------------------------------
 
-    def _measure(self, record: CommitRecord) -> None:
+    def _measure_unread_copies(self) -> None:
+        for digest in self._layouts_with_rows():
+            document = self._dataset.reader.layout(digest)
+            for record in self._commits:
+                number = int(record.commit_id)
+                if record.layout != digest and number in document.commits:
+                    self._measure(record, document.of(number, record.schema))
+
+    def _measure(self, record: CommitRecord, layout: CommitLayout) -> None:
         """What rewriting would take, for a dry run."""
-        layout = self._dataset.reader.commit(record).layout
         used: set[int] = set()
         for idx, rows in self._rows_of_slices(record, layout).items():
             piece = layout.slices[idx]
@@ -300,8 +313,15 @@ class _Purge:
         parts, shards = self._rewritten_objects(manifest.parts, manifest.shards, rows, [record])
         return replace(manifest, parts=parts, shards=shards)
 
-    def _rewritten_layout(self, document: LayoutDocument, records: Sequence[CommitRecord]) -> LayoutDocument:
+    def _layouts_with_rows(self) -> list[str]:
+        """Layouts in use that hold such rows, also those that a later compaction took some commits out of."""
+        numbers = set(self._rows.groups)
+        in_use = dict.fromkeys(record.layout for record in self._state.commits if record.layout is not None)
+        return [item for item in in_use if numbers.intersection(self._dataset.reader.layout(item).commits)]
+
+    def _rewritten_layout(self, document: LayoutDocument) -> LayoutDocument:
         rows: dict[int, list[np.ndarray]] = {}
+        records = [record for record in self._commits if int(record.commit_id) in document.commits]
         for record in records:
             number = int(record.commit_id)
             layout = document.of(number, record.schema)
@@ -434,15 +454,17 @@ class _Purge:
             "rows": rows_root(digests),
         }
 
-    def _delete_views(self, snapshots: Sequence[str]) -> int:
+    def _delete_views(self, snapshots: Sequence[str]) -> set[str]:
+        """Delete what was derived from these rows; returns the names of views."""
         forget_indexes(self._store)  # of interrupted commits, which may hold the same texts
-        for stat in list(self._store.list(chunks_prefix(self._dataset.base))):
+        for stat in [*self._store.list(chunks_prefix(self._dataset.base)), *streams_of(self._dataset)]:
             self._store.delete(stat.key)
         safe = set(self._state.snapshots) - set(snapshots)
-        stats = list(views_that_may_hold(self._dataset, safe=safe))
-        for stat in stats:
-            self._store.delete(stat.key)
-        return len({stat.key[len(VIEWS) :].partition("/")[0].partition(".")[0] for stat in stats})
+        keys = [stat.key for stat in views_that_may_hold(self._dataset, safe=safe)]
+        for key in keys:
+            self._store.delete(key)
+        remove_empty_folders(self._store, keys)
+        return {key[len(VIEWS) :].partition("/")[0].partition(".")[0] for key in keys}
 
 
 def _media_names(records: Sequence[CommitRecord]) -> set[str]:

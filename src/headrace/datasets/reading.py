@@ -9,7 +9,6 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from headrace.datasets.columns import media_kind
 from headrace.datasets.layouts import CommitLayout, LayoutDocument
@@ -18,9 +17,8 @@ from headrace.datasets.media_reading import MediaReader
 from headrace.datasets.narrow import media_view
 from headrace.datasets.sidecars import ColumnManifest, ColumnReader, Ordinals
 from headrace.datasets.state import CommitRecord
-from headrace.storage.digests import require_digest
 from headrace.storage.locations import Locations
-from headrace.storage.parts import PartCache, PartRecord, part_key
+from headrace.storage.parts import PartCache, PartRecord, read_part
 from headrace.storage.store import ObjectStore
 
 __all__ = ["CommitReader", "DatasetReader", "KeptDocuments", "Ordinals", "RowReader"]
@@ -55,13 +53,17 @@ class DatasetReader:
         self._layouts: KeptDocuments[LayoutDocument] = KeptDocuments(_KEPT_LAYOUTS)
         self._columns: KeptDocuments[ColumnManifest] = KeptDocuments(_KEPT_MANIFESTS)
 
-    def commit(self, record: CommitRecord) -> CommitReader:
-        """The reader of one commit, where its rows lie as the record knows it."""
-        if record.layout is None:
-            layout = self.manifest(record).layout
-        else:
-            layout = self.layout(record.layout).of(int(record.commit_id), record.schema)
+    def commit(self, record: CommitRecord, *, layout: CommitLayout | None = None) -> CommitReader:
+        """The reader of one commit, where its rows lie as the record knows it, or as the caller does."""
+        if layout is None:
+            layout = self.layout_of(record)
         return CommitReader(self.store, self.base, layout=layout, cache=self._cache)
+
+    def layout_of(self, record: CommitRecord) -> CommitLayout:
+        """Where the rows of a commit lie, as the record knows it."""
+        if record.layout is None:
+            return self.manifest(record).layout
+        return self.layout(record.layout).of(int(record.commit_id), record.schema)
 
     def manifest(self, record: CommitRecord) -> CommitManifest:
         """What was written with the commit; read and verified once."""
@@ -75,12 +77,9 @@ class DatasetReader:
         lies = self.layout(layout).of(int(record.commit_id), record.schema)
         return CommitReader(self.store, self.base, layout=lies, cache=self._cache)
 
-    def part(self, part: PartRecord) -> pa.Table:
-        """All columns of a part as they are stored, verified; for rewriting it."""
-        key = self.base + part_key(part.digest)
-        data = self.store.get(key)
-        require_digest(data, part.digest, name=f"{self.store.uri}/{key}")
-        return pq.read_table(pa.BufferReader(data)).combine_chunks()
+    def part(self, part: PartRecord, names: Sequence[str] | None = None) -> pa.Table:
+        """Columns of a part as they are stored, None for all, verified and not kept; for rewriting it."""
+        return read_part(self.store, self.base, part=part, names=names)
 
     def column(self, digest: str) -> ColumnReader:
         """The reader of one version of an added column, by the digest of its manifest; read and verified once."""

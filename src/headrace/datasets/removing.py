@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from headrace.datasets.derived_views import views_that_may_hold
-from headrace.datasets.shard_indexing import forget_indexes
+from headrace.datasets.derived_views import remove_empty_folders, streams_of, views_that_may_hold
+from headrace.datasets.kept_indexes import forget_indexes
 from headrace.datasets.sidecars import chunks_prefix
 from headrace.datasets.state import DatasetRecord, DatasetState, LakeState
 from headrace.errors import AlreadyExists, NotFound
@@ -80,16 +80,20 @@ def purge_dataset(lake: Lake, name: str, *, dry_run: bool) -> int:
     num_bytes = 0
     if not dry_run:
         forget_indexes(lake.store)  # of shards that an interrupted commit wanted to adopt
-    for stat in list(purgeable_objects(dataset)):
+    stats = list(purgeable_objects(dataset))
+    for stat in stats:
         num_bytes += stat.size
         if not dry_run:
             lake.store.delete(stat.key)
+    if not dry_run:
+        remove_empty_folders(lake.store, [stat.key for stat in stats])
     return num_bytes
 
 
 def purgeable_objects(dataset: Dataset) -> Iterator[ObjectStat]:
     """All that a purge removes: the dataset's folder but for its log, and what may have been derived from it."""
     yield from views_that_may_hold(dataset)
+    yield from streams_of(dataset)
     for prefix in (dataset.base, chunks_prefix(dataset.base)):
         for stat in dataset.lake.store.list(prefix):
             if not stat.key.startswith(f"{dataset.base}log/"):

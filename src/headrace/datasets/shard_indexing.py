@@ -1,46 +1,25 @@
-"""What lies where in a tar shard that is adopted: found by reading it once, kept until its commit is in the log."""
+"""What lies where in a tar shard that is adopted: found by reading it once."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from headrace.datasets.kept_indexes import changed_meanwhile, ipc_bytes
 from headrace.datasets.media import IndexedMedia, MediaHeader, MediaProbe
-from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound
+from headrace.errors import InvalidInput
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.archives import refuse_nested
 from headrace.storage.containers import Container
 from headrace.storage.digests import check_of, digest_hex, digest_of
 from headrace.storage.front_reading import open_front
-from headrace.storage.store import ObjectStore
 from headrace.storage.tar_reading import TarReader
 
-__all__ = [
-    "INDEX_PREFIX",
-    "IndexedMember",
-    "ShardIndex",
-    "ShardIndexer",
-    "ShardIndexes",
-    "forget_indexes",
-    "ordered",
-]
-
-INDEX_PREFIX = "derived/adopt/"
-"""Where indexes wait for their commit. They hold the text of small files, so a purge deletes them all."""
+__all__ = ["IndexedMember", "ShardIndex", "ShardIndexer"]
 
 _FORMAT = 1
-_DIGEST_BYTES = 32
-_PARALLEL_DELETES = 16
-_WRITTEN_BYTES = 256 << 20  # of shards
-_WRITTEN_SECONDS = 1.0
-_logger = logging.getLogger(__name__)
 
 _SCHEMA = pa.schema(
     [
@@ -98,7 +77,7 @@ class ShardIndex:
             ],
             schema=_SCHEMA.with_metadata({"shard": self.digest}),
         )
-        return _ipc_bytes(table)
+        return ipc_bytes(table)
 
     @classmethod
     def decode(cls, data: bytes) -> ShardIndex:
@@ -133,6 +112,10 @@ class ShardIndexer:
         parts = [str(_FORMAT), container.uri, container.version, probe, repr(self.limits), str(self.allow_nested)]
         return digest_hex("\0".join([*parts, *sorted(self.small_suffixes)]).encode())
 
+    def decode(self, data: bytes) -> ShardIndex:
+        """Read the byte form of an index."""
+        return ShardIndex.decode(data)
+
     def index(self, container: Container) -> ShardIndex:
         """Read the shard.
 
@@ -141,7 +124,7 @@ class ShardIndexer:
         """
         stream = open_front(container)
         if stream.version != container.version:
-            raise _changed(container, stream.version)
+            raise changed_meanwhile(container, stream.version)
         reader = TarReader(
             cast(BinaryIO, stream),
             name=container.name,
@@ -168,7 +151,7 @@ class ShardIndexer:
             )
         digest = stream.finish()
         if stream.num_bytes != container.size:
-            raise _changed(container, f"{stream.num_bytes} bytes")
+            raise changed_meanwhile(container, f"{stream.num_bytes} bytes")
         if not members:
             raise InvalidInput("empty archive; expected at least one file that is not hidden", file=container.name)
         return ShardIndex(members, digest)
@@ -181,128 +164,3 @@ class ShardIndexer:
             except InvalidInput as error:
                 refusal = error.message.removeprefix(f"{name}: ")  # the shard may be named otherwise next time
         return IndexedMedia(digest_of(data), check_of(data), header, refusal)
-
-
-class ShardIndexes:
-    """Indexes of shards, kept in the lake soon after they are made, so that an interrupted adoption goes on.
-
-    They are written many at a time, about once a second: that much work an interruption costs. Safe from several
-    threads.
-    """
-
-    def __init__(self, store: ObjectStore, indexer: ShardIndexer) -> None:
-        self._store = store
-        self._indexer = indexer
-        self._lock = threading.Lock()
-        self._made: list[tuple[str, bytes]] = []  # waiting to be written
-        self._made_bytes = 0  # of their shards
-        self._written_at = time.monotonic()
-        self._keys: list[str] = []
-        self._kept: dict[str, tuple[bytes, str]] = {}  # name of an index to its bytes and its object's key
-
-    def open(self, containers: Sequence[Container]) -> None:
-        """Read what an earlier attempt left for these shards."""
-        names = {self._indexer.name(container) for container in containers}
-        for stat in self._store.list(INDEX_PREFIX):
-            try:
-                pairs = _unpacked(self._store.get(stat.key), name=f"{self._store.uri}/{stat.key}")
-            except (DataCorrupted, NotFound) as error:
-                _logger.warning("indexes ignored error=%s", error)
-                continue
-            self._kept.update({name: (data, stat.key) for name, data in pairs if name in names})
-        self._keys = sorted({key for _, key in self._kept.values()})
-
-    def get(self, container: Container) -> ShardIndex:
-        """The index of a shard, read or made."""
-        name = self._indexer.name(container)
-        kept = self._kept.pop(name, None)
-        if kept is not None:
-            return ShardIndex.decode(kept[0])
-        index = self._indexer.index(container)
-        data = index.encoded()
-        with self._lock:
-            self._made.append((name, data))
-            self._made_bytes += container.size
-            is_due = self._made_bytes >= _WRITTEN_BYTES or time.monotonic() - self._written_at >= _WRITTEN_SECONDS
-            batch = self._made if is_due else []
-            if is_due:
-                self._made, self._made_bytes, self._written_at = [], 0, time.monotonic()
-        if batch:
-            self._write(batch)
-        return index
-
-    def forget(self) -> None:
-        """Delete those that were read or written: their commit is in the log."""
-        _delete(self._store, self._keys)
-
-    def _write(self, batch: Sequence[tuple[str, bytes]]) -> None:
-        data = _packed(batch)
-        key = f"{INDEX_PREFIX}{digest_hex(data)}"
-        with self._lock:
-            self._keys.append(key)
-        self._store.put(key, data)
-
-
-def _packed(pairs: Sequence[tuple[str, bytes]]) -> bytes:
-    """Several indexes with their names, sealed by the digest before them."""
-    table = pa.table({"name": [name for name, _ in pairs], "index": pa.array([data for _, data in pairs], pa.binary())})
-    body = _ipc_bytes(table)
-    return digest_of(body) + body
-
-
-def _unpacked(data: bytes, *, name: str) -> list[tuple[str, bytes]]:
-    body = data[_DIGEST_BYTES:]
-    if digest_of(body) != data[:_DIGEST_BYTES]:
-        raise DataCorrupted(f"{name} is not what was written; delete it, it is made again")
-    table = pa.ipc.open_stream(pa.py_buffer(body)).read_all()
-    return list(zip(table.column("name").to_pylist(), table.column("index").to_pylist(), strict=True))
-
-
-def _ipc_bytes(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())
-
-
-def forget_indexes(store: ObjectStore) -> None:
-    """Delete all indexes that wait for a commit; whoever is adopting makes them again."""
-    _delete(store, [stat.key for stat in store.list(INDEX_PREFIX)])
-
-
-def _delete(store: ObjectStore, keys: Sequence[str]) -> None:
-    def delete(key: str) -> None:
-        try:
-            store.delete(key)
-        except HeadraceError as error:  # what stays is deleted by the next purge or collection
-            _logger.warning("index not deleted key=%s error=%s", key, error)
-
-    if store.is_local:
-        for key in keys:
-            delete(key)
-    elif keys:
-        with ThreadPoolExecutor(_PARALLEL_DELETES, thread_name_prefix="headrace-adopt") as pool:
-            list(pool.map(delete, keys))
-
-
-def _changed(container: Container, found: str) -> InvalidInput:
-    return InvalidInput(
-        f"changed while it was adopted (listed as version {container.version}, read as {found}); commit again",
-        file=container.name,
-    )
-
-
-def ordered(
-    pool: ThreadPoolExecutor, containers: Sequence[Container], indexes: ShardIndexes, *, ahead: int
-) -> Iterator[ShardIndex]:
-    """Indexes in the order of the shards, at most `ahead` waiting."""
-    pending = [pool.submit(indexes.get, container) for container in containers[:ahead]]
-    try:
-        for idx in range(len(containers)):
-            index = pending.pop(0).result()
-            if idx + ahead < len(containers):
-                pending.append(pool.submit(indexes.get, containers[idx + ahead]))
-            yield index
-    finally:
-        for future in pending:
-            future.cancel()

@@ -374,7 +374,7 @@ class Snapshot:
         """
         from headrace.datasets.packing import pack
 
-        return pack(self, progress=progress)
+        return self._where_it_lies(lambda: pack(self, progress=progress))
 
     def read_from_pack(self, layout: str) -> None:
         """Read from the layout that was packed for this snapshot from now on."""

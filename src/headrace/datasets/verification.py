@@ -125,13 +125,16 @@ def _verify_commit(
         raise DataCorrupted(f"commit {record.commit_id} of {dataset.name!r}: manifest and log name different digests")
     store = dataset.lake.store
     layout = manifest.layout
+    shards = layout.shards
     if record.layout is not None:
+        layout = dataset.reader.layout(record.layout).of(int(record.commit_id), record.schema)
+        shards = ()  # those of many commits: looked at with the first
         if record.layout not in seen:
             seen.add(record.layout)
             _document(report, dataset, record.layout)
-        layout = dataset.reader.layout(record.layout).of(int(record.commit_id), record.schema)
+            shards = layout.shards
     keys = [(part_key(piece.part.digest), piece.part.digest) for piece in layout.slices]
-    keys += [(shard_key(shard.digest), shard.digest) for shard in layout.shards]
+    keys += [(shard_key(shard.digest), shard.digest) for shard in shards]
     intact = True
     for key, digest in keys:
         if key not in seen:

@@ -18,11 +18,11 @@ import blake3
 
 from headrace.datasets.commit import Commit
 from headrace.datasets.file_claims import FileClaims, FilesTaken, KnownFiles, file_mark
+from headrace.datasets.sources.clutter import is_clutter
 from headrace.datasets.sources.file_list import StoredFiles
 from headrace.datasets.sources.folder import FolderFiles, open_folder
 from headrace.datasets.sources.stored_objects import StoredObject, list_objects
 from headrace.datasets.types.index_files import INDEX_SUFFIXES
-from headrace.datasets.types.media_files import is_clutter
 from headrace.errors import HeadraceError, InvalidInput, NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.schema.tags import TagsLike

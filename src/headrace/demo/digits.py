@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -17,14 +20,13 @@ from headrace.errors import AlreadyExists, DataCorrupted, HeadraceError
 from headrace.storage.digests import digest_hex
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from headrace.datasets.batches import RejectedRow
     from headrace.datasets.commit import Commit
     from headrace.datasets.dataset import Dataset
     from headrace.datasets.lake import Lake
     from headrace.datasets.snapshot import Snapshot
     from headrace.demo.digit_classifier import DigitClassifier
+    from headrace.streaming import DataLoader
 
 __all__ = ["DigitsWorkspace", "digits_steps", "run_demo"]
 
@@ -146,8 +148,8 @@ def digits_steps() -> list[DemoStep[DigitsWorkspace]]:
         DemoStep("snapshot", "Snapshot: name what is trained on and what is kept for judging", 2, _take_snapshots),
         DemoStep("diff", "Diff: what the second collector added", 2, _diff),
         DemoStep("split", "Split: training and validation by hash of the sample's id", 2, _split),
-        DemoStep("read", "Read: batches out of the snapshot, every digest verified", 3, _read),
-        DemoStep("train", "Train: a small classifier, batch by batch", 20, _train),
+        DemoStep("read", "Stream: shuffled batches, the same for any number of ranks", 5, _read),
+        DemoStep("train", "Train: killed in the middle of an epoch, resumed with other workers", 25, _train),
         DemoStep("trace", "Trace: one mistake back to the file that it came from", 3, _trace),
         DemoStep("verify", "Verify: the log and all stored bytes", 5, _verify),
     ]
@@ -322,44 +324,125 @@ def _split(work: DigitsWorkspace) -> Figures:
 
 
 def _read(work: DigitsWorkspace) -> Figures:
+    """The same global batches for one rank and for three, though nobody told the ranks of each other."""
+    from headrace.streaming import DataLoader, StreamingDataset
+
     started = time.perf_counter()
-    num_batches = num_rows = num_bytes = 0
-    for batch in work.train_split.scan(batch_size=BATCH_SIZE):
-        num_batches += 1
-        num_rows += batch.num_rows
-        num_bytes += batch.column("image").nbytes
+    with DataLoader(StreamingDataset(work.train_split), batch_size=BATCH_SIZE, num_workers=2) as loader:
+        batches = [sorted(batch["_id"]) for batch in loader]
+        num_bytes = sum(len(image) for batch in loader for image in batch["image"])
     seconds = time.perf_counter() - started
+    ranks: list[list[str]] = [[] for _ in batches]
+    for rank in range(3):
+        part = DataLoader(
+            StreamingDataset(work.train_split, columns=["label"]),
+            global_batch_size=BATCH_SIZE,
+            rank=rank,
+            world_size=3,
+            num_workers=0,
+        )
+        for step, batch in enumerate(part):
+            ranks[step] += [name for name, is_padding in zip(batch["_id"], batch.padding) if not is_padding]
+    if [sorted(batch) for batch in ranks] != batches:
+        raise DataCorrupted("three ranks got other global batches than one")
+    num_rows = sum(map(len, batches))
     work.say(
-        f"{num_batches} batches, {num_rows:,} samples, {num_bytes / 1e6:.1f} MB: "
-        f"{num_rows / seconds:,.0f} samples a second"
+        f"2 epochs of {len(batches)} batches, {num_rows:,} samples, {num_bytes / 1e6:.1f} MB each: "
+        f"{2 * num_rows / seconds:,.0f} samples a second"
     )
+    work.say("One rank and three ranks: the same global batches, step by step.")
     return {
-        "num_batches": num_batches,
+        "num_batches": len(batches),
         "num_rows": num_rows,
         "num_bytes": num_bytes,
-        "samples_per_second": round(num_rows / seconds),
+        "samples_per_second": round(2 * num_rows / seconds),
+        "same_for_three_ranks": True,
     }
 
 
 def _train(work: DigitsWorkspace) -> Figures:
+    """Train in a process that is killed in the middle of an epoch, and go on with another number of workers."""
     from headrace.demo.digit_classifier import DigitClassifier
+    from headrace.demo.training import Checkpoint
 
+    checkpoint = Checkpoint(work.directory / "checkpoint.npz")
+    reference = work.reference(f"@id:{work.train_split.id}")
+    num_steps = -(-work.train_split.num_rows // BATCH_SIZE)
+    killed_at = _train_until_killed(work, reference, checkpoint.path, epoch=NUM_PASSES // 2, step=num_steps // 2)
+    work.say(
+        f"SIGKILL in pass {NUM_PASSES // 2 + 1} of {NUM_PASSES}, after step {killed_at} of {num_steps}, with 2 workers"
+    )
+    resumed_at = _train_to_the_end(reference, checkpoint.path)
+    work.say(f"Resumed from the checkpoint at step {resumed_at}, with 1 worker, to the end")
+    ids = set(work.train_split.to_arrow(columns=["_id"]).column("_id").to_pylist())
+    num_lost = num_repeated = 0
+    for seen in checkpoint.times_seen():
+        num_lost += len(ids - set(seen))
+        num_repeated += sum(count - 1 for count in seen.values())
+    work.say(f"In {NUM_PASSES} passes over {len(ids):,} samples: {num_repeated} repeated, {num_lost} lost")
+    if num_lost or num_repeated:
+        raise DataCorrupted(f"{num_lost} samples were lost and {num_repeated} repeated; expected none")
     work.classifier = DigitClassifier(seed=SEED)
-    validation: list[float] = []
-    for _ in range(NUM_PASSES):
-        for batch in work.train_split.scan(columns=["image", "label"], batch_size=BATCH_SIZE):
-            work.classifier.learn(batch)
-        validation.append(_validation_accuracy(work))
-    work.say(f"{NUM_PASSES} passes; on validation {', '.join(f'{accuracy:.3f}' for accuracy in validation)}")
-    return {"validation_accuracy": validation, **_judge(work, validation[-1])}
+    checkpoint.load(work.classifier)
+    accuracy = _validation_accuracy(work)
+    return {
+        "killed_at_step": killed_at,
+        "resumed_at_step": resumed_at,
+        "num_repeated": num_repeated,
+        "num_lost": num_lost,
+        "validation_accuracy": accuracy,
+        **_judge(work, accuracy),
+    }
+
+
+def _training(reference: str, checkpoint: Path, *, workers: int) -> subprocess.Popen[str]:
+    words = ["-m", "headrace.demo.training", reference, str(checkpoint)]
+    options = ["--passes", str(NUM_PASSES), "--workers", str(workers), "--seed", str(SEED)]
+    return subprocess.Popen(
+        [sys.executable, *words, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _train_until_killed(work: DigitsWorkspace, reference: str, checkpoint: Path, *, epoch: int, step: int) -> int:
+    """SIGKILL once a step of an epoch is done; the step that the process was at."""
+    with _training(reference, checkpoint, workers=2) as process:
+        for line in process.stdout or ():
+            done = json.loads(line)
+            if (done["epoch"], done["step"]) >= (epoch, step):
+                process.kill()
+                return int(done["step"])
+        _, error = process.communicate()
+    raise HeadraceError(f"the training ended before it was killed: {error.strip()[-500:]}")
+
+
+def _train_to_the_end(reference: str, checkpoint: Path) -> int:
+    """The step that the resumed process began with."""
+    process = _training(reference, checkpoint, workers=1)
+    output, error = process.communicate()
+    if process.returncode:
+        raise HeadraceError(f"the resumed training failed: {error.strip()[-500:]}")
+    first = json.loads(output.split("\n", 1)[0])
+    if not first["resumed"]:
+        raise HeadraceError("the resumed training began anew; expected it to find its checkpoint")
+    return int(first["step"])
+
+
+def _pixels_of(snapshot: Snapshot) -> DataLoader:
+    from headrace.demo.digit_classifier import DigitPixels
+    from headrace.streaming import DataLoader, StreamingDataset
+
+    data = StreamingDataset(snapshot, transforms=[_with_digest, DigitPixels()], shuffle=None)
+    return DataLoader(data, batch_size=BATCH_SIZE, num_workers=0, batch_format="numpy")
+
+
+def _with_digest(sample: dict[str, Any]) -> dict[str, Any]:
+    return {**sample, "digest": digest_hex(sample["image"])}
 
 
 def _validation_accuracy(work: DigitsWorkspace) -> float:
     num_right = num_rows = 0
-    for batch in work.validation_split.scan(columns=["image", "label"], batch_size=BATCH_SIZE):
-        for label, (predicted, _) in zip(
-            batch.column("label").to_pylist(), work.classifier.predict(batch), strict=True
-        ):
+    for batch in _pixels_of(work.validation_split):
+        for label, (predicted, _) in zip(batch["label"], work.classifier.predict(batch["pixels"]), strict=True):
             num_rows += 1
             num_right += predicted == label
     return num_right / num_rows
@@ -377,18 +460,20 @@ def _judge(work: DigitsWorkspace, validation_accuracy: float) -> Figures:
             trained_on.update(delivery.digits)
     num_right = num_rows = num_seen = num_planted = 0
     work.mistakes = []
-    for batch in work.holdout.scan(columns=["_id", "id", "image", "label"], batch_size=BATCH_SIZE):
-        for row, (predicted, probability) in enumerate(work.classifier.predict(batch)):
-            name = batch.column("id")[row].as_py()
+    for batch in _pixels_of(work.holdout):
+        for row, (predicted, probability) in enumerate(work.classifier.predict(batch["pixels"])):
+            name = batch["id"][row]
             if digit_number(name) in trained_on:
                 num_seen += 1
                 continue
-            label = batch.column("label")[row].as_py()
+            label = batch["label"][row]
             num_rows += 1
             num_right += predicted == label
             if predicted != label:
                 num_planted += digit_number(name) in held_out.wrong_labels
-                work.mistakes.append(_mistake(batch, row, predicted=predicted, probability=probability))
+                work.mistakes.append(
+                    Mistake(batch["_id"][row], name, label, predicted, probability, digest=batch["digest"][row])
+                )
     accuracy = num_right / num_rows
     work.metrics = {"accuracy": round(accuracy, 6), "validation_accuracy": round(validation_accuracy, 6)}
     work.say(f"Accuracy on the held-out source ({held_out.collector}, {num_rows} digits never seen): {accuracy:.3f}")
@@ -401,17 +486,6 @@ def _judge(work: DigitsWorkspace, validation_accuracy: float) -> Figures:
         "num_mistakes": len(work.mistakes),
         "num_planted_wrong_labels_among_mistakes": num_planted,
     }
-
-
-def _mistake(batch: pa.RecordBatch, row: int, *, predicted: str, probability: float) -> Mistake:
-    return Mistake(
-        sample_id=batch.column("_id")[row].as_py(),
-        name=batch.column("id")[row].as_py(),
-        label=batch.column("label")[row].as_py(),
-        predicted=predicted,
-        probability=probability,
-        digest=digest_hex(batch.column("image")[row].as_buffer()),
-    )
 
 
 def _trace(work: DigitsWorkspace) -> Figures:

@@ -157,13 +157,12 @@ class EntryLog(Generic[S]):
                 number = self._number + 1
                 data = self._serialise(operation, body)
                 created = self._store.put_new(self.key(number), data)
-                if not created:
-                    # A retry inside the store's client may have met our own first try: only the bytes tell.
-                    created = self._store.get(self.key(number)) == data
+                # A retry inside the store's client may have met our own first try: only the bytes tell.
+                stored = data if created else self._read_bytes(number)
                 self._settled = number  # either way the entry of that number is durable now
-                if created:
-                    entry = self._parse(data, number, is_verified=True)
-                    self._apply(entry)
+                entry = self._parse(stored, number, is_verified=stored == data)
+                self._apply(entry)  # a rival's too: it need not be read a second time
+                if stored == data:
                     self.checkpoints.write_if_due(
                         number, entry.digest, time=entry.time, operation=operation, state=self._state
                     )
@@ -321,9 +320,9 @@ class EntryLog(Generic[S]):
         if next_data is None:
             return  # the usual case costs one request
         self._apply(self._parse(next_data, self._number + 1))
-        # Gallop in growing windows of parallel reads: latency is paid once a window, at most twice as many reads as
-        # entries.
-        window = 4
+        # Gallop in growing windows of parallel reads: latency is paid once a window, and one entry, which is what a
+        # rival mostly was ahead by, costs two more reads.
+        window = 2
         with ThreadPoolExecutor(16) as pool:
             while True:
                 first = self._number + 1
@@ -331,7 +330,7 @@ class EntryLog(Generic[S]):
                     if data_or_none is None:
                         return
                     self._apply(self._parse(data_or_none, first + offset))
-                window = min(window * 4, 64)
+                window = min(window * 2, 64)
 
     def _try_read(self, number: int) -> bytes | None:
         try:

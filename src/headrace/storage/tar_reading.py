@@ -7,6 +7,7 @@ without a word; this one refuses it.
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -292,6 +293,11 @@ def _checksum_matches(block: bytes) -> bool:
     except ValueError:
         return False
     rest = block[:148] + block[156:]
-    unsigned = sum(rest) + 8 * 32
+    unsigned = _sum_of(rest[:252]) + _sum_of(rest[252:]) + 8 * 32
     # Some old writers added signed bytes.
     return expected == unsigned or expected == unsigned - 256 * sum(1 for byte in rest if byte > 127)
+
+
+def _sum_of(data: bytes) -> int:
+    """The sum of at most 256 bytes: the lower half of Adler-32 is that plus one, modulo a number it cannot reach."""
+    return (zlib.adler32(data) & 0xFFFF) - 1

@@ -18,7 +18,7 @@ from headrace.schema.references import Reference
 from headrace.units import format_bytes, format_count
 
 if TYPE_CHECKING:
-    from headrace.datasets.lineage import RunLineage, SampleLineage, SnapshotLineage
+    from headrace.datasets.lineage import MediaLineage, RunLineage, SampleLineage, SnapshotLineage
     from headrace.datasets.snapshot import Snapshot
 
 
@@ -105,7 +105,7 @@ def _show_sample(output: Output, sample: SampleLineage) -> None:
             *(
                 (
                     f"{media.column} bytes",
-                    f"{format_bytes(media.size)} at {format_count(media.offset)} of {media.container}",
+                    f"{format_bytes(media.size)} at {_place(media)} of {media.container}",
                 )
                 for media in sample.media
             ),
@@ -113,6 +113,12 @@ def _show_sample(output: Output, sample: SampleLineage) -> None:
         ]
     )
     _show_runs(output, sample.runs)
+
+
+def _place(media: MediaLineage) -> str:
+    if media.cell is None:
+        return format_count(media.offset or 0)
+    return f"row group {media.cell.row_group}, row {media.cell.row}, column {media.cell.column}"
 
 
 def _show_runs(output: Output, runs: tuple[RunLineage, ...]) -> None:

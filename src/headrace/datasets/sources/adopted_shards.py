@@ -9,8 +9,9 @@ from functools import partial
 from typing import Literal
 
 from headrace.datasets.batches import FileEntry, Origin
+from headrace.datasets.kept_indexes import KeptIndexes, ordered
 from headrace.datasets.media import MediaInput
-from headrace.datasets.shard_indexing import IndexedMember, ShardIndexes, ordered
+from headrace.datasets.shard_indexing import IndexedMember, ShardIndex
 from headrace.datasets.sources.archive_files import ArchiveFiles
 from headrace.datasets.sources.joined_files import JoinedFiles
 from headrace.datasets.sources.source import FileSource
@@ -29,7 +30,9 @@ class AdoptedShards:
     Nothing but small text files is in memory, however large the shards are.
     """
 
-    def __init__(self, containers: Sequence[Container], indexes: ShardIndexes, *, progress: Progress) -> None:
+    def __init__(
+        self, containers: Sequence[Container], indexes: KeptIndexes[ShardIndex], *, progress: Progress
+    ) -> None:
         self.kind: Literal["files"] = "files"
         self.origins: list[Origin] = [Origin(container.uri, container.size) for container in containers]
         self.num_files: int | None = None

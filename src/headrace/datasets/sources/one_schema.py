@@ -13,7 +13,7 @@ from headrace.datasets.columns import normal_type
 from headrace.datasets.sources.source import TableSource
 from headrace.errors import InvalidInput
 
-__all__ = ["OneSchemaTable", "one_schema"]
+__all__ = ["OneSchemaTable", "one_schema", "unified_schema"]
 
 _BUFFER_BYTES = 256 << 20
 
@@ -36,7 +36,7 @@ class OneSchemaTable:
         self.num_rows: int | None = _sum([source.num_rows for source in sources])
         self.num_bytes: int | None = _sum([source.num_bytes for source in sources])
         self.is_csv = all(source.is_csv for source in sources)
-        self._sources = sources
+        self.sources = sources
         self._names = names
 
     def batches(self) -> Iterator[RowBatch]:
@@ -62,7 +62,7 @@ class OneSchemaTable:
 
     def _all_batches(self) -> Iterator[RowBatch]:
         first_origin = 0
-        for source in self._sources:
+        for source in self.sources:
             num_origins = len(source.origins)
             for batch in source.batches():
                 yield replace(batch, origin_idx=first_origin + batch.origin_idx)
@@ -76,12 +76,12 @@ class OneSchemaTable:
 
     def _known_schema(self) -> pa.Schema | None:
         schemas: list[tuple[str, pa.Schema]] = []
-        for name, source in zip(self._names, self._sources):
+        for name, source in zip(self._names, self.sources):
             schema = getattr(source, "schema", None)
             if not isinstance(schema, pa.Schema):
                 return None
             schemas.append((name, schema))
-        return _unified(schemas)
+        return unified_schema(schemas)
 
     def _schema_of(self, batches: list[RowBatch]) -> pa.Schema:
         schemas: list[tuple[str, pa.Schema]] = []
@@ -89,11 +89,11 @@ class OneSchemaTable:
             schema = batch.table.schema
             if not schemas or schemas[-1][1] != schema:
                 schemas.append((self._name(batch), schema))
-        return _unified(schemas)
+        return unified_schema(schemas)
 
     def _name(self, batch: RowBatch) -> str:
         end = 0
-        for name, source in zip(self._names, self._sources):
+        for name, source in zip(self._names, self.sources):
             end += len(source.origins)
             if batch.origin_idx < end:
                 return name
@@ -142,8 +142,12 @@ def one_schema(source: TableSource, *, name: str) -> TableSource:
     return OneSchemaTable([source], names=[name])
 
 
-def _unified(schemas: list[tuple[str, pa.Schema]]) -> pa.Schema:
-    """All columns in order of first appearance, each of the type that all its values fit."""
+def unified_schema(schemas: list[tuple[str, pa.Schema]]) -> pa.Schema:
+    """All columns of named tables in order of first appearance, each of the type that all its values fit.
+
+    Raises:
+        InvalidInput: A column has types that cannot meet.
+    """
     merged: pa.Schema | None = None
     for name, schema in schemas:
         plain = pa.schema(

@@ -19,6 +19,7 @@ import pyarrow as pa
 from headrace.datasets.batches import BadRow, FileEntry, RejectedRow
 from headrace.datasets.sources.archive_files import ArchiveFiles
 from headrace.datasets.sources.arrow_table import arrow_table
+from headrace.datasets.sources.clutter import is_clutter
 from headrace.datasets.sources.csv_table import CsvTable
 from headrace.datasets.sources.file_list import StoredFiles, list_local_files, list_stored_files
 from headrace.datasets.sources.folder import open_folder
@@ -67,6 +68,7 @@ def open_source(
     schema: pa.Schema | None = None,
     allow_nested: bool = True,
     tables_are_files: bool = False,
+    joins_parquet_folders: bool = False,
     on_bad_row: Callable[[RejectedRow], None] | None = None,
 ) -> Source:
     """The rows or files of `value`. Listings are made here; contents are read when they are iterated.
@@ -79,6 +81,7 @@ def open_source(
         schema: Types of columns that the source itself does not type: CSV, JSON, dicts.
         allow_nested: Whether archives may hold archives (as files; they are never opened).
         tables_are_files: Take a single file, or listed ones, as they are, even where the extension is a table's.
+        joins_parquet_folders: Take a folder or prefix that holds nothing but Parquet files (and read-mes) as one table.
         on_bad_row: Takes the rows of CSV files that have the wrong number of fields; without it the first is an error.
 
     Raises:
@@ -93,6 +96,7 @@ def open_source(
         schema=schema,
         allow_nested=allow_nested,
         tables_are_files=tables_are_files,
+        joins_parquet_folders=joins_parquet_folders,
         on_bad_row=on_bad_row,
     )
     return opening.open(value)
@@ -134,6 +138,7 @@ class _Opening:
         schema: pa.Schema | None,
         allow_nested: bool,
         tables_are_files: bool,
+        joins_parquet_folders: bool,
         on_bad_row: Callable[[RejectedRow], None] | None,
     ) -> None:
         self._csv_has_header = csv_has_header
@@ -142,6 +147,7 @@ class _Opening:
         self._schema = schema
         self._allow_nested = allow_nested
         self._tables_are_files = tables_are_files
+        self._joins_parquet_folders = joins_parquet_folders
         self._on_bad_row = on_bad_row
 
     def open(self, value: object) -> Source:
@@ -196,9 +202,10 @@ class _Opening:
         if os.path.isdir(path):
             folder = open_folder(path, name=path, limits=self._limits)
             names = [name for name, _, _ in folder.listed]
-            if not self._is_all_archives(names):
+            joined = self._files_that_are_meant(names)
+            if not joined:
                 return folder
-            return self._joined([LocalContainer(os.path.join(path, name)) for name in names], names)
+            return self._joined([LocalContainer(os.path.join(path, name)) for name in joined], joined)
         if self._tables_are_files and archive_kind(path) is None:
             return list_local_files([(path, _status(path))])
         return self._open_file(LocalContainer(path), path)
@@ -223,14 +230,21 @@ class _Opening:
         if uri.lower().startswith(("http://", "https://")):
             raise NotFound(f"{uri}: no such object; web addresses must name one file, they cannot be listed")
         found_below = list_objects(uri, self._opener, limits=self._limits)
-        names = [name for name, _ in found_below]
-        if self._is_all_archives(names):
-            return self._joined([item.container() for _, item in found_below], names)
+        joined = self._files_that_are_meant([name for name, _ in found_below])
+        if joined:
+            containers = {name: item.container() for name, item in found_below}
+            return self._joined([containers[name] for name in joined], joined)
         return StoredFiles(uri.rstrip("/"), found_below)
 
-    def _is_all_archives(self, names: Sequence[str]) -> bool:
-        """Whether a folder holds nothing but archives, and an archive is no sample: then its shards are meant."""
-        return not self._allow_nested and all(archive_kind(name) is not None for name in names)
+    def _files_that_are_meant(self, names: Sequence[str]) -> list[str]:
+        """The shards of a folder of archives, if an archive is no sample; the tables of a folder of Parquet files.
+
+        Empty where the folder itself is meant.
+        """
+        if not self._allow_nested and all(archive_kind(name) is not None for name in names):
+            return list(names)
+        tables = [name for name in names if not is_clutter(name)] if self._joins_parquet_folders else []
+        return tables if all(name.lower().endswith(".parquet") for name in tables) else []
 
     def _open_file(self, container: Container, path: str) -> Source:
         kind = archive_kind(path)
@@ -303,7 +317,11 @@ class _Opening:
 
     def _joined(self, containers: Sequence[Container], paths: Sequence[str]) -> Source:
         """Tables only, or archives only."""
-        sources = [self._open_file(container, path) for container, path in zip(containers, paths)]
+        if any(container.path is None for container in containers):  # of tables the footer is read
+            with ThreadPoolExecutor(_PARALLEL_REQUESTS, thread_name_prefix="headrace-open") as pool:
+                sources = list(pool.map(self._open_file, containers, paths))
+        else:
+            sources = [self._open_file(container, path) for container, path in zip(containers, paths)]
         if len(sources) == 1:
             return sources[0]
         if sources[0].kind == "files":

@@ -15,9 +15,9 @@ from headrace.datasets.sources.arrow_table import check_column_names
 from headrace.datasets.sources.system_columns import without_system_columns
 from headrace.datasets.sources.table_file import TableFile, share_of_bytes
 from headrace.errors import HeadraceError, InvalidInput
-from headrace.storage.containers import local_error
+from headrace.storage.containers import Container, local_error
 
-__all__ = ["ParquetTable"]
+__all__ = ["ParquetReading", "ParquetTable"]
 
 _BATCH_ROWS = 4096
 _BATCH_BYTES = 32 << 20
@@ -43,7 +43,7 @@ class ParquetTable:
         Raises:
             InvalidInput: No Parquet file, damaged, without rows, or with repeated column names.
         """
-        with _ParquetReading(file) as parquet:
+        with ParquetReading(file) as parquet:
             metadata = parquet.metadata
             schema = without_system_columns(parquet.schema_arrow.remove_metadata())
             num_rows = metadata.num_rows
@@ -54,6 +54,11 @@ class ParquetTable:
             raise InvalidInput("a Parquet file without rows; expected at least one", file=file.name)
         return cls(file, num_rows=num_rows, schema=schema, row_bytes=num_bytes // num_rows)
 
+    @property
+    def container(self) -> Container | None:
+        """The file or object that it is as a whole; None for one inside an archive."""
+        return self._file.container
+
     def batches(self) -> Iterator[RowBatch]:
         """As `TableSource.batches`.
 
@@ -61,7 +66,7 @@ class ParquetTable:
             InvalidInput: The file is damaged.
         """
         row_start = 0
-        with _ParquetReading(self._file) as parquet:
+        with ParquetReading(self._file) as parquet:
             for table in parquet.iter_batches(batch_size=self._batch_rows):
                 if table.num_rows:
                     row_end = row_start + table.num_rows
@@ -88,11 +93,13 @@ class ParquetTable:
         self.origins[0] = self._file.origin(hasher.hexdigest(), size=num_bytes)
 
 
-class _ParquetReading:
+class ParquetReading:
     """A Parquet file while it is open; turns whatever goes wrong inside into an error that names the file."""
 
-    def __init__(self, file: TableFile) -> None:
+    def __init__(self, file: TableFile, *, buffer_bytes: int = 0) -> None:
+        """`buffer_bytes`: read column chunks in pieces of this size; 0 reads each as a whole."""
         self._file = file
+        self._buffer_bytes = buffer_bytes
         self._raw: Any = None
 
     def __enter__(self) -> pq.ParquetFile:
@@ -104,7 +111,8 @@ class _ParquetReading:
                 self._raw = (
                     pa.BufferReader(raw.getvalue()) if isinstance(raw, io.BytesIO) else pa.PythonFile(raw, mode="r")
                 )
-            return pq.ParquetFile(self._raw)
+            # Arrow's own way of reading ahead keeps every row group in memory until the last one is read.
+            return pq.ParquetFile(self._raw, buffer_size=self._buffer_bytes, pre_buffer=False)
         except (pa.ArrowException, OSError, ValueError) as error:
             self._close()
             raise self._failure(error) from error

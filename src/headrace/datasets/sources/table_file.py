@@ -71,6 +71,7 @@ class TableFile:
     open: Callable[[], BinaryIO]
     compression: Compression | None = None
     path: str | None = None  # if it is a local file as a whole
+    container: Container | None = None  # if it is a file or object as a whole
     limits: ArchiveLimits = ArchiveLimits()  # noqa: RUF009 - frozen
 
     def origin(self, digest: str | None = None, *, size: int | None = None) -> Origin:
@@ -132,5 +133,6 @@ def table_file_of(
         open=container.open,
         compression=compression,
         path=container.path,
+        container=container,
         limits=limits or ArchiveLimits(),
     )

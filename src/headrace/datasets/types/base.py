@@ -50,6 +50,7 @@ class DatasetType(ABC):
     accepts_extra_columns: ClassVar[bool] = True
     tables_are_files: ClassVar[bool] = False  # a file is one sample as it is, even where its extension is a table's
     allows_nested_archives: ClassVar[bool] = False  # an archive within an archive may be a sample
+    joins_parquet_folders: ClassVar[bool] = False  # a folder that holds nothing but Parquet files is one table
 
     @abstractmethod
     def ingest_schema(self, declared: pa.Schema | None) -> pa.Schema:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from headrace.datasets.batches import Origin
+from headrace.datasets.indexed_cells import INDEXED_CELLS_TYPE, inputs_of_cells
 from headrace.datasets.media import MediaInput
 from headrace.datasets.types.carried_columns import array_of
 from headrace.datasets.types.row_failures import place_of
@@ -63,7 +64,10 @@ class MediaCells:
         values = array_of(values)
         kind = values.type
         types = pa.types
-        if types.is_struct(kind) and {item.name for item in kind} <= {"bytes", "path"}:
+        if kind == INDEXED_CELLS_TYPE:
+            for cell in inputs_of_cells(values, name=f"{self._place} [column {column}]"):
+                yield self._resolve(cell) if isinstance(cell, str) else cell
+        elif types.is_struct(kind) and {item.name for item in kind} <= {"bytes", "path"}:
             yield from self._read_pairs(values, column=column)
         elif (
             types.is_binary(kind)

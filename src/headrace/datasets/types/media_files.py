@@ -14,7 +14,6 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "MediaSample",
     "SortedFiles",
-    "is_clutter",
     "sort_files",
     "suffix_of",
 ]
@@ -26,20 +25,6 @@ AUDIO_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".m
 VIDEO_SUFFIXES: Final = frozenset(
     {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".ogv", ".flv", ".wmv", ".asf"}
 )
-
-_CLUTTER_NAMES: Final = frozenset(
-    {
-        *("thumbs.db", "desktop.ini", "license", "license.txt", "license.md"),
-        *("readme", "readme.md", "readme.txt", "readme.rst"),
-    }
-)
-
-
-def is_clutter(path: str) -> bool:
-    """Whether a file is what systems and authors leave beside data: hidden files, thumbnails, read-mes."""
-    if path.startswith((".", "__MACOSX/")) or "/." in path:
-        return True
-    return path[path.rfind("/") + 1 :].lower() in _CLUTTER_NAMES
 
 
 def suffix_of(path: str) -> str:

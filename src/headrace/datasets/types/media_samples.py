@@ -9,10 +9,11 @@ from typing import ClassVar
 import pyarrow as pa
 
 from headrace.datasets.batches import FileEntry, SampleBatch
+from headrace.datasets.sources.clutter import is_clutter
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.types.base import DatasetType, IngestContext, media_field, refuse_declared
 from headrace.datasets.types.index_files import INDEX_SUFFIXES, find_index
-from headrace.datasets.types.media_files import SortedFiles, is_clutter, sort_files
+from headrace.datasets.types.media_files import SortedFiles, sort_files
 from headrace.datasets.types.row_failures import RowFailures
 from headrace.datasets.types.sample_rules import SampleRules
 from headrace.datasets.types.samples_by_index import samples_by_index
@@ -38,6 +39,7 @@ class MediaSampleType(DatasetType):
     """
 
     key: ClassVar[str | None] = "id"
+    joins_parquet_folders: ClassVar[bool] = True
     rules: ClassVar[SampleRules]
 
     def ingest_schema(self, declared: pa.Schema | None) -> pa.Schema:

@@ -64,8 +64,7 @@ def _convert(
                 problem = pin_cell(cell, *columns.pins[row_idx])
             if problem is None:
                 kept.append(row_idx)
-                # Bytes without a name are named after their content, the same on every machine.
-                ids.append(given_ids[row_idx] or blake3.blake3(cell.data or b"").hexdigest()[:_ID_HEX_DIGITS])
+                ids.append(given_ids[row_idx] or _content_id(cell))
                 media.append(cell)
                 continue
             reason, column = problem
@@ -84,6 +83,12 @@ def _convert(
         lines=lines if len(kept) == len(lines) else [lines[row_idx] for row_idx in kept],
         rejected=failures.drain(),
     )
+
+
+def _content_id(cell: MediaInput) -> str:
+    """Bytes without a name are named after their content, the same on every machine."""
+    digest = blake3.blake3(cell.data or b"").digest() if cell.indexed is None else cell.indexed.digest
+    return digest.hex()[:_ID_HEX_DIGITS]
 
 
 def _paths(values: pa.Array) -> list[str | None]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headrace.datasets.batches import RowBatch
+from headrace.datasets.sources.clutter import is_clutter
 from headrace.datasets.sources.opening import read_table_entry
 from headrace.datasets.sources.source import FileSource, TableSource
 from headrace.datasets.sources.table_file import TABLE_SUFFIXES, table_format
 from headrace.datasets.types.base import DatasetType
-from headrace.datasets.types.media_files import is_clutter
 from headrace.datasets.types.row_failures import RowFailures
 from headrace.errors import InvalidInput
 

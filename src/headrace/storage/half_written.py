@@ -1,0 +1,44 @@
+"""Files that a writer of a local lake left behind when it was killed before it could name them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from headrace.storage.keys import TEMPORARY_FOLDER
+from headrace.storage.store import ObjectStore
+
+__all__ = ["half_written_files", "remove_half_written"]
+
+
+def half_written_files(store: ObjectStore, *, older_than: float) -> Iterator[tuple[str, int]]:
+    """Name and bytes of those last changed before a time in seconds since 1970, less files of processes that live here."""
+    if "://" in store.uri:
+        return
+    with contextlib.suppress(FileNotFoundError), os.scandir(f"{store.uri}/{TEMPORARY_FOLDER}") as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                if entry.is_file(follow_symlinks=False) and status.st_mtime <= older_than and not _is_alive(entry.name):
+                    yield entry.name, status.st_size
+
+
+def remove_half_written(store: ObjectStore, name: str) -> None:
+    """Remove one. A writer that lives after all, on another machine, is refused and may try again."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{store.uri}/{TEMPORARY_FOLDER}/{name}")
+
+
+def _is_alive(name: str) -> bool:
+    """Whether the process whose number begins the name is there."""
+    number = name.partition("-")[0]
+    if not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
