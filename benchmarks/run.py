@@ -78,6 +78,7 @@ def answer(outcome: Outcome) -> str:
     if not isinstance(machine, dict) or not isinstance(versions, dict):
         raise TypeError("a result document holds machine and versions as objects")
     place = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['file_system']}"
+    place += f", load {machine['load_before']} before"
     libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
     table = "\n".join(outcome.table)
     return f"{place}; {libraries}.\nFigures: [results/latest.json](results/latest.json)\n\n```\n{table}\n```\n"

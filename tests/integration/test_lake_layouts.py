@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import headrace
 from headrace.datasets.dataset import Dataset
 from headrace.datasets.lake import Lake
 from headrace.datasets.layout_writing import ContainerSizes
+from headrace.datasets.row_proof import ClaimedRows, prove_many
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import Conflict, DataCorrupted, InvalidInput, NotFound, PermissionDenied
 from tests.generated_media import image_bytes
@@ -67,6 +69,52 @@ def test_compact_keeps_ids_rows_and_lineage(lake: Lake) -> None:
     moved = lake.lineage("5:n4-2")[0]
     assert (moved.source, moved.digest, moved.snapshots) == (lineage.source, lineage.digest, lineage.snapshots)
     assert lake.verify().ok
+
+
+def test_pack_follows_rows_that_another_process_moved_and_collected(lake: Lake) -> None:
+    _files(lake)
+    snapshot = headrace.connect(lake.uri).dataset("files").snapshot()  # reads nothing, so nothing is cached
+    expected = lake.dataset("files").snapshot().to_arrow()
+    lake.dataset("files").compact()
+    lake.gc(grace_seconds=0)
+    assert snapshot.pack().num_rows == 60
+    assert snapshot.to_arrow().equals(expected)
+    assert lake.verify().ok
+
+
+def test_compact_moves_columns_whose_type_widened_after_commits_without_them(lake: Lake) -> None:
+    """Commits with two types of a column do not meet in one part, even with a commit between that has none."""
+    dataset = lake.create_dataset("rows", type="TABLE")
+    for table in (
+        pa.table({"a": [1], "b": pa.array([1], pa.int32())}),
+        pa.table({"a": [2]}),
+        pa.table({"a": [3], "b": pa.array([2**40], pa.int64())}),
+    ):
+        dataset.commit(table)
+    before = dataset.snapshot().to_arrow()
+    assert dataset.compact().num_commits == 3
+    assert headrace.connect(lake.uri).dataset("rows").snapshot().to_arrow().equals(before)
+    assert lake.verify().ok
+
+
+def test_proof_of_many_commits_tells_which_one_does_not_lie_where_it_is_said_to(lake: Lake) -> None:
+    dataset = _files(lake)
+    dataset.compact()
+    claimed = [
+        ClaimedRows(record, dataset.reader.layout_of(record), dataset.reader.manifest(record).logical.rows_root)
+        for record in dataset.state().commits
+    ]
+    counts: list[int] = []
+    prove_many(dataset, claimed, done=counts.append)
+    assert counts == [60], "all of them at once"
+    swapped = list(claimed)
+    swapped[4] = replace(claimed[4], layout=claimed[6].layout)
+    with pytest.raises(DataCorrupted, match="commit 5 of 'files': its rows do not add up"):
+        prove_many(dataset, swapped)
+    lies = claimed[7].layout
+    short = replace(lies, slices=(replace(lies.slices[0], num_rows=4),))
+    with pytest.raises(DataCorrupted, match="commit 8 of 'files'"):
+        prove_many(dataset, [*claimed[:7], replace(claimed[7], layout=short), *claimed[8:]])
 
 
 def test_compact_twice_has_nothing_to_do_and_new_commits_join(lake: Lake) -> None:
@@ -152,6 +200,18 @@ def test_pack_holds_the_rows_of_the_snapshot_only(lake: Lake) -> None:
     assert snapshot.to_arrow(["data", "_id", "_commit"]).equals(table)
 
 
+def test_pack_of_a_snapshot_in_hand_follows_its_rows(lake: Lake) -> None:
+    """Compaction moved them and a collection removed the old objects since it was taken."""
+    dataset = _files(lake)
+    snapshot = dataset.snapshot()
+    table = snapshot.to_arrow()
+    other = headrace.connect(lake.uri)
+    other.dataset("files").compact()
+    other.gc(grace_seconds=0)
+    assert snapshot.pack().num_rows == table.num_rows
+    assert _reopened(lake, snapshot).to_arrow().equals(table)
+
+
 def test_pack_of_an_empty_snapshot_is_refused(lake: Lake) -> None:
     with pytest.raises(InvalidInput, match="no rows"):
         _files(lake, num_commits=1).snapshot(where="false").pack()
@@ -221,6 +281,71 @@ def test_purge_leaves_no_byte_and_changes_nothing_else(lake: Lake, prepare: Prep
     assert dataset.compact().num_commits in (0, 13)
     lake.gc(grace_seconds=0)
     assert lake.verify().ok
+
+
+def test_purge_erases_copies_that_a_later_compaction_left_behind(lake: Lake) -> None:
+    """The third commit moves on, its old rows stay beside those of the first two, in a layout that is in use."""
+    dataset = lake.create_dataset("files", type="GENERIC")
+    sizes = ContainerSizes(part_rows=7)
+
+    def commit(number: int, num_rows: int) -> None:
+        dataset.commit([{"name": f"n{number}-{idx}", "data": CANARY + b"%d" % number} for idx in range(num_rows)])
+
+    for number, num_rows in enumerate((3, 4, 2)):
+        commit(number, num_rows)
+    dataset.compact(sizes=sizes)
+    commit(3, 2)
+    dataset.compact(sizes=sizes)
+    first, third = dataset.state().commits[0].layout, dataset.state().commits[2].layout
+    assert first is not None
+    assert 3 in dataset.reader.layout(first).commits
+    assert third != first
+    table = dataset.snapshot().to_arrow()
+    dry = dataset.purge(where="name LIKE 'n2-%'", dry_run=True)
+    assert dry.num_bytes_rewritten > sum(part.size for part in dataset.reader.layout(str(third)).parts)
+    assert dataset.purge(where="name LIKE 'n2-%'").num_rows == 2
+    lake.gc(grace_seconds=0)
+    assert _holds(lake, CANARY + b"2") == []
+    assert _holds(lake, CANARY + b"1") != []
+    expected = table.filter(pc.invert(pc.starts_with(table.column("name"), "n2-")))
+    assert dataset.snapshot().to_arrow().equals(expected.combine_chunks())
+    assert lake.verify().ok
+
+
+def test_purge_takes_folders_of_views_too(tmp_path: Path) -> None:
+    """A folder in the way would keep the view from being made again."""
+    lake = headrace.connect(str(tmp_path / "lake"))
+    rows = [{"id": name, "image": image_bytes(shade=idx), "text": name} for idx, name in enumerate("abc")]
+    dataset = lake.create_dataset("photos", type="IMAGE_TEXT", source=rows)
+    snapshot = dataset.snapshot()
+    before = [file.name for file in snapshot.materialise().files]
+    assert before[0].startswith("examples/")
+    assert dataset.purge(keys=["1:a"]).num_views == 1
+    views = tmp_path / "lake" / "derived" / "views"
+    assert list(views.iterdir()) == []
+    assert len(_reopened(lake, snapshot).materialise().files) == len(before) - 1
+    assert lake.purge_dataset("photos") > 0
+    assert list(views.iterdir()) == []
+
+
+def test_purge_that_dies_after_its_claim_has_deleted_views(lake: Lake) -> None:
+    """Nobody could ask again: the rows are gone."""
+    dataset = _files(lake, num_commits=2)
+    dataset.commit([{"name": "secret", "data": CANARY}])
+    dataset.snapshot().materialise()
+    append = dataset.append
+
+    def die(operation: str, *args: object, **kwargs: object) -> object:
+        append(operation, *args, **kwargs)  # type: ignore[arg-type]
+        raise InterruptedError
+
+    dataset.append = die  # type: ignore[method-assign, assignment]
+    with pytest.raises(InterruptedError):
+        dataset.purge(where="name = 'secret'")
+    lake = headrace.connect(lake.uri)
+    lake.gc(grace_seconds=0)
+    assert _holds(lake, CANARY) == []
+    assert lake.dataset("files").purge(where="name = 'secret'").num_rows == 0
 
 
 def test_purge_in_a_dataset_where_rows_replace_erases_all_versions(lake: Lake) -> None:

@@ -13,7 +13,7 @@ __all__ = ["half_written_files", "remove_half_written"]
 
 
 def half_written_files(store: ObjectStore, *, older_than: float) -> Iterator[tuple[str, int]]:
-    """Name and bytes of those last changed before a time in seconds since 1970, less files of processes that live here."""
+    """Name and bytes of those last changed before a time (seconds since 1970), less those of processes that live."""
     if "://" in store.uri:
         return
     with contextlib.suppress(FileNotFoundError), os.scandir(f"{store.uri}/{TEMPORARY_FOLDER}") as entries:
