@@ -3,8 +3,8 @@
     python examples/train_digits.py [--folder train-digits] [--epochs 4] [--workers 2] [--kind threads]
 
 The first run makes a lake of the digits that scikit-learn carries. Every run goes on where the last one was stopped:
-the checkpoint holds the model, the optimiser and the state of the loader, written together. Under torchrun each rank takes
-its share of the same global batches; the checkpoint of one world size fits any other.
+the checkpoint holds the model, the optimiser and the state of the loader, written together. Under torchrun each rank
+takes its share of the same global batches; the checkpoint of one world size fits any other.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def main() -> int:
                 logits = model(scaled(batch["image"]))  # [batch, 10]
                 loss = nn.functional.cross_entropy(logits[kept], batch["label"][kept])
                 optimiser.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 if batch.step % CHECKPOINT_STEPS == 0:
                     save(checkpoint, model, optimiser, loader)
