@@ -2,6 +2,10 @@
 
 One case is one operation with one seed: the points are found by a run that is not killed, then each of them is reached
 by a new child on a copy of the same lake. Where a point is passed several times, the seed says at which time.
+
+Many points leave the same files behind, but for random ids and times. Every writer is killed; what one of them left is
+opened, judged and continued once for each different state. HEADRACE_PROOF_LAKE names a place where the lakes lie
+instead, such as `s3://bucket/folder`; there only the calls to the store are points, and every state is judged.
 """
 
 from __future__ import annotations
@@ -9,13 +13,14 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from proofs.forking import Tell, in_child
+from proofs.forking import Tell, in_child, on_one_core
 from proofs.outcomes import CaseResult
+from proofs.places import Place
 from proofs.scratch import scratch_folder
 from proofs.stepping import PointCounter
 from proofs.story import (
@@ -35,7 +40,10 @@ from proofs.variants import SOUND, Variant
 __all__ = ["cases", "check", "check_variant", "notes", "skip_reason"]
 
 _QUICK_POINTS = 12
+_QUICK_POINTS_OF_A_SERVICE = 7
 _AFTER_ACK = "after acknowledgement"
+_CHANGING_CALLS = ("disk.create", "disk.write", "disk.link", "disk.unlink", "disk.make_folder")
+_STAGE, _LAKE = "stage", "lake"
 
 
 def cases(*, is_full: bool) -> list[str]:
@@ -63,20 +71,23 @@ def check_variant(case: str, *, seed: int, variant: Variant, only: str | None = 
     name, _, number = case.partition("/")
     operation, scene = OPERATIONS[name], Scene(f"{seed} {case}")
     result = CaseResult(case)
-    with scratch_folder() as folder:
-        before, counts = _set_stage(folder / "stage", operation, scene)
+    with scratch_folder() as folder, on_one_core():
+        place = Place.below(folder)
+        before, counts = _set_stage(place, operation, scene)
         after = operation.after(before, scene)
-        # The first seed tries every point. Reading leaves no trace, and the end of one call is on disk what the
-        # beginning of the next is, so the others leave out the points that could show nothing new.
+        # The first seed tries every point. Reading and syncing leave no trace that a killed process could show, and the
+        # end of one call is on disk what the beginning of the next is, so the others leave out those points.
         points = [point for point in sorted(counts) if number in ("0", "quick") or _changes_disk(point)]
         points.append(_AFTER_ACK)
         randomness = random.Random(f"{seed} {case} points")
         if number == "quick":
-            points = [*randomness.sample(points[:-1], min(_QUICK_POINTS, len(points) - 1)), _AFTER_ACK]
+            num_points = min(_QUICK_POINTS if place.is_local else _QUICK_POINTS_OF_A_SERVICE, len(points) - 1)
+            points = [*randomness.sample(points[:-1], num_points), _AFTER_ACK]
+        matrix = _Matrix(result, place, operation, scene, (before, after), variant, is_exact=number in ("0", "quick"))
         for point in points:
             if only is None or only in point:
-                passes = randomness.randrange(counts[point]) if point in counts else 0
-                _kill_at(result, folder, operation, scene, (before, after), point, passes, variant)
+                matrix.kill_at(point, passes=randomness.randrange(counts[point]) if point in counts else 0)
+        matrix.close()
     result.count(f"points {name}", len(points) if number in ("0", "quick") else 0)
     result.count(f"deep {name}", len(points) if number == "1" else 0)
     return result
@@ -84,22 +95,22 @@ def check_variant(case: str, *, seed: int, variant: Variant, only: str | None = 
 
 def _changes_disk(point: str) -> bool:
     when, call = point.split(" ")[:2]
-    return when == "amid" or (when == "after" and call.startswith("disk.") and call != "disk.close")
+    return when == "amid" or (when == "after" and call in _CHANGING_CALLS)
 
 
-def _set_stage(stage: Path, operation: Operation, scene: Scene) -> tuple[View, dict[str, int]]:
+def _set_stage(place: Place, operation: Operation, scene: Scene) -> tuple[View, dict[str, int]]:
     """Prepare the lake, and find out on a copy which points the operation passes, and how often."""
 
     def work(tell: Tell) -> None:
-        stage.mkdir()
-        view = play(open_lake(stage), operation.needs, scene, View())
+        if place.is_local:
+            Path(place.root, _STAGE).mkdir()
+        view = play(open_lake(place.store(_STAGE)), operation.needs, scene, View())
         tell(view.to_json())
-        copy = stage.with_name("points")
-        shutil.copytree(stage, copy)
+        place.copy(_STAGE, _LAKE)
         counter = PointCounter()
-        operation.act(open_lake(SOUND.open(copy, counter)), scene, view)
+        operation.act(open_lake(place.stepped(_LAKE, counter)), scene, view)
         tell(json.dumps(counter.counts))
-        shutil.rmtree(copy)
+        place.remove(_LAKE)
 
     end = in_child(work)
     if end.failure:
@@ -107,22 +118,68 @@ def _set_stage(stage: Path, operation: Operation, scene: Scene) -> tuple[View, d
     return View.from_json(end.lines[0]), json.loads(end.lines[1])
 
 
-def _kill_at(
-    result: CaseResult,
-    folder: Path,
-    operation: Operation,
-    scene: Scene,
-    views: tuple[View, View],
-    point: str,
-    passes: int,
-    variant: Variant,
-) -> None:
-    before, after = views
-    root = folder / "lake"
-    shutil.copytree(folder / "stage", root)
-    result.runs += 1
+class _Matrix:
+    """One operation with one seed."""
 
-    def write(tell: Tell) -> None:
+    def __init__(
+        self,
+        result: CaseResult,
+        place: Place,
+        operation: Operation,
+        scene: Scene,
+        views: tuple[View, View],
+        variant: Variant,
+        *,
+        is_exact: bool,  # whether states with more or less of a half-written file are different ones
+    ) -> None:
+        self._result = result
+        self._place = place
+        self._operation = operation
+        self._scene = scene
+        self._before, self._after = views
+        self._variant = variant
+        self._is_exact = is_exact
+        self._judged: dict[tuple[str, bool], list[str]] = {}
+
+    def close(self) -> None:
+        """Remove what the kills started from."""
+        self._on_place(lambda: self._place.remove(_STAGE))
+
+    def kill_at(self, point: str, *, passes: int) -> None:
+        """Kill a writer when it has passed a point some times and comes to it again, and look at what it left."""
+        result = self._result
+        self._on_place(lambda: self._place.copy(_STAGE, _LAKE))
+        result.runs += 1
+        end = in_child(lambda tell: self._write(tell, point, passes))
+        if end.failure:
+            result.violations.append(f"{point}: the writer failed: {end.failure}")
+        elif not end.was_killed:
+            # Threads share the work, so that a point may be passed once less than before.
+            result.count("not reached again")
+        else:
+            result.count("kills")
+        is_acknowledged = "acknowledged" in end.lines
+        state = None
+        if self._place.is_local:
+            state = (self._place.state_of(_LAKE, counts_half_written=self._is_exact), is_acknowledged)
+        problems = None if state is None else self._judged.get(state)
+        if problems is None:
+            result.count("states")
+            checked = in_child(lambda tell: self._look(tell, is_acknowledged=is_acknowledged))
+            problems = [*checked.lines, *([checked.failure] if checked.failure else [])]
+            if state is not None:
+                self._judged[state] = problems
+        result.violations.extend(f"{point}, pass {passes + 1}: {problem}" for problem in problems)
+        self._on_place(lambda: self._place.remove(_LAKE))
+
+    def _on_place(self, work: Callable[[], None]) -> None:
+        """A worker has no threads, so a client of a service has to live in a child."""
+        if self._place.is_local:
+            work()
+        elif (end := in_child(lambda tell: work())).failure:
+            raise RuntimeError(end.failure)
+
+    def _write(self, tell: Tell, point: str, passes: int) -> None:
         lock = threading.Lock()
         left = passes
 
@@ -134,32 +191,21 @@ def _kill_at(
                     if left < 0:
                         os.kill(os.getpid(), signal.SIGKILL)
 
-        operation.act(open_lake(variant.open(root, die)), scene, before)
+        lake = open_lake(self._place.stepped(_LAKE, die, variant=self._variant))
+        self._operation.act(lake, self._scene, self._before)
         tell("acknowledged")
         die(_AFTER_ACK if point == _AFTER_ACK else "")
 
-    def read(tell: Tell) -> None:
-        is_acknowledged = "acknowledged" in end.lines
+    def _look(self, tell: Tell, *, is_acknowledged: bool) -> None:
+        store = self._place.store(_LAKE)
         # Looked for first: what is committed later may bring the same picture again.
-        if is_acknowledged and (gone := operation.leaves_nothing_of(before)):
-            open_lake(root).gc()  # purged bytes go with the next collection, however young they are
-            for left in pictures_left(root, gone):
+        if is_acknowledged and (gone := self._operation.leaves_nothing_of(self._before)):
+            open_lake(store).gc()  # purged bytes go with the next collection, however young they are
+            for left in pictures_left(store, gone):
                 tell(f"{left} holds a picture that was purged")
-        for problem in check_lake(root, [after] if is_acknowledged else [before, after], scene):
+        allowed = [self._after] if is_acknowledged else [self._before, self._after]
+        for problem in check_lake(store, allowed, self._scene):
             tell(problem)
-
-    end = in_child(write)
-    if end.failure:
-        result.violations.append(f"{point}: the writer failed: {end.failure}")
-    elif not end.was_killed:
-        # Threads share the work, so that a point may be passed once less than before.
-        result.count("not reached again")
-    else:
-        result.count("kills")
-    checked = in_child(read)
-    problems = [*checked.lines, *([checked.failure] if checked.failure else [])]
-    result.violations.extend(f"{point}, pass {passes + 1}: {problem}" for problem in problems)
-    shutil.rmtree(root)
 
 
 def notes(counts: dict[str, float]) -> list[str]:
@@ -170,6 +216,7 @@ def notes(counts: dict[str, float]) -> list[str]:
     deep = sum(int(amount) for name, amount in counts.items() if name.startswith("deep "))
     listed = ", ".join(f"{name} {amount}" for name, amount in points.items() if amount)
     lines = [f"{sum(points.values())} points ({listed}), {counts.get('kills', 0):,.0f} writers killed"]
+    lines.append(f"{counts.get('states', 0):,.0f} different states were judged")
     if deep:
         seeds = ", ".join(f"{operation.name} {operation.num_seeds}" for operation in built_operations())
         lines.append(f"{deep} of the points change the disk; they were tried with more seeds ({seeds})")

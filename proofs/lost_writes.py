@@ -26,7 +26,7 @@ from proofs.variants import SOUND, Variant
 __all__ = ["cases", "check", "check_variant", "notes", "skip_reason"]
 
 _STORIES = 8
-_IMAGES_A_STORY = 400
+_IMAGES_A_STORY = 300
 _QUICK_IMAGES = 60
 
 

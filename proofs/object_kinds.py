@@ -20,6 +20,10 @@ _KINDS = (
     ("row addresses", re.compile(r"datasets/\w+/objects/.*\.rows")),
     ("lease", re.compile(r"datasets/\w+/leases/.*")),
     ("document", re.compile(r"datasets/\w+/objects/.*\.json")),  # manifests, statistics, snapshots, runs
+    ("view", re.compile(r"derived/views/.*")),
+    ("chunk of a function", re.compile(r"derived/columns/.*")),
+    ("index of a shard", re.compile(r"derived/adopt/.*")),
+    ("half-written file", re.compile(r"\.tmp/.*")),
 )
 
 DERIVED_KINDS = frozenset({"checkpoint", "page", "lake checkpoint", "lake page"})

@@ -9,12 +9,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headrace.datasets.dataset import Dataset
 from headrace.datasets.lake import Lake
 from headrace.errors import Unavailable
 from headrace.storage.canonical import read_json
 from headrace.storage.sealed import seal
 from headrace.storage.store import ObjectStore
-from proofs import bit_rot, concurrency, kill_matrix, lost_writes, store_simulation
+from proofs import bit_rot, concurrency, kill_matrix, lost_writes, purge_proof, store_simulation
 from proofs.object_kinds import kind_of
 from proofs.outcomes import CaseResult
 from proofs.stepping import KindInHand, SteppedStore
@@ -75,6 +76,40 @@ class _TidyStore(SteppedStore):
             raise
 
 
+class _DeafStore(SteppedStore):
+    """Does not delete some objects, and says nothing of it."""
+
+    def __init__(self, store: ObjectStore, is_kept: Callable[[str], bool]) -> None:
+        super().__init__(store, lambda point: None, kinds=KindInHand())
+        self._is_kept = is_kept
+
+    def delete(self, key: str) -> None:
+        if not self._is_kept(key):
+            super().delete(key)
+
+
+def _forgets(is_kept: Callable[[str], bool]) -> purge_proof.Bug:
+    return purge_proof.Bug(wrap=lambda store: _DeafStore(store, is_kept))
+
+
+def _forgets_statistics(store: ObjectStore) -> ObjectStore:
+    def is_statistics(key: str) -> bool:
+        return kind_of(key) == "document" and b'"num_rejected"' in (data := store.get(key)) and b'"logical"' not in data
+
+    return _DeafStore(store, is_statistics)
+
+
+def _hide(dataset: Dataset, condition: purge_proof.Condition) -> None:
+    """Takes deleting for purging."""
+    dataset.delete_rows(**condition)
+
+
+def _purge_a_neighbour_too(dataset: Dataset, condition: purge_proof.Condition) -> None:
+    dataset.purge(**condition)
+    rows = dataset.logged_snapshot(dataset.snapshots[-1])
+    dataset.purge(keys=rows.take([-1], columns=["_id"]).column(0).to_pylist())
+
+
 def _collect_at_once(lake: Lake) -> None:
     """Garbage collection without grace and without an entry: removes what nothing refers to at this moment."""
     from headrace.datasets.reachable import reachable_keys
@@ -93,6 +128,15 @@ def _forge(contents: dict[str, bytes], randomness: random.Random) -> tuple[str, 
     del document["check"]
     return key, seal({**document, "actor": f"somebody else {randomness.random()}"})
 
+
+_PURGE_BUGS = {
+    "purge_forgets_views": _forgets(lambda key: kind_of(key) == "view"),
+    "purge_forgets_statistics": purge_proof.Bug(wrap=_forgets_statistics),
+    "purge_forgets_old_shards": _forgets(lambda key: kind_of(key) == "shard"),
+    "purge_forgets_old_parts": _forgets(lambda key: kind_of(key) == "part"),
+    "purge_only_hides": purge_proof.Bug(purge=_hide),
+    "purge_takes_a_neighbour": purge_proof.Bug(purge=_purge_a_neighbour_too),
+}
 
 _BUGS = {
     bug.name: bug
@@ -141,6 +185,10 @@ _BUGS = {
             "store_simulation",
             lambda seed: store_simulation.check_variant("lake/0", seed=seed, collect=_collect_at_once),
             lambda: None if OPERATIONS["gc"].built() else "there is no garbage collection yet",
+        ),
+        *(
+            _Bug(name, "purge_proof", lambda seed, bug=bug: purge_proof.check_variant("small/0", seed=seed, bug=bug))  # type: ignore[misc]
+            for name, bug in _PURGE_BUGS.items()
         ),
         _Bug(
             "silent_change",

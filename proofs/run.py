@@ -17,7 +17,16 @@ from proofs.forking import preload, run_cases
 from proofs.outcomes import Outcome, Proof
 from proofs.warm_up import warm_up
 
-PROOFS = ("kill_matrix", "lost_writes", "store_simulation", "bit_rot", "concurrency", "opening", "planted_bugs")
+PROOFS = (
+    "kill_matrix",
+    "lost_writes",
+    "store_simulation",
+    "bit_rot",
+    "concurrency",
+    "opening",
+    "purge_proof",
+    "planted_bugs",
+)
 _SHOWN = 5  # violations of one proof
 
 

@@ -20,6 +20,7 @@ from headrace.storage.log import EntryLog, LogEntry
 from headrace.storage.memory import MemoryStore
 from headrace.storage.paged_list import PagedList
 from headrace.storage.store import ObjectStore
+from proofs.forking import on_one_core
 from proofs.lake_schedules import run_lake_schedule
 from proofs.outcomes import CaseResult
 from proofs.schedules import Actor, Schedule
@@ -62,10 +63,11 @@ def check_variant(
     size = _BLOCK if kind == "log" else _LAKE_BLOCK
     for idx in [int(number[0])] if number else range(size):
         randomness = random.Random(f"{seed} {kind}/{block}/{idx}")
-        if kind == "log":
-            problems = _run_log_schedule(randomness, wrap, result)
-        else:
-            problems = run_lake_schedule(randomness, result, collect)
+        with on_one_core():
+            if kind == "log":
+                problems = _run_log_schedule(randomness, wrap, result)
+            else:
+                problems = run_lake_schedule(randomness, result, collect)
         result.runs += 1
         result.count(f"{kind} schedules")
         result.violations.extend(f"schedule {kind}/{block}/{idx}: {problem}" for problem in problems)
