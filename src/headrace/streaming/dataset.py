@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -223,16 +224,16 @@ class StreamingDataset:
 
     # -- order and state ------------------------------------------------------------------------------------------
 
-    def order(self, *, lanes: int | None, global_batch: int, num_samples: int | None = None) -> Order:
-        """The order of epochs for a global batch; `lanes` overrules what follows from it."""
-        count = len(self) if num_samples is None else num_samples
+    def order(self, *, global_batch: int) -> Order:
+        """The order of a stream that starts with a global batch; from then on it is part of the state."""
+        count = len(self)
         options = self._shuffle
         if options is None or self.mode != "block":
             return Order(count, self.mode, 0 if options is None else options.seed)
         rows = options.block_rows
         if rows is None:
             rows = min(max(_BLOCK_BYTES // max(self.provider.mean_row_bytes, 1), 64), 4_096)
-        chosen = lanes or options.lanes
+        chosen = options.lanes
         if chosen is None:
             chosen = default_lanes(
                 global_batch=global_batch, num_samples=count, block_rows=rows, window_blocks=options.window_blocks
@@ -241,12 +242,12 @@ class StreamingDataset:
 
     def start(self, *, global_batch: int) -> StreamState:
         """The state before anything was consumed."""
-        return StreamState((self._segment(self.plan, self.order(lanes=None, global_batch=global_batch), epoch=0),))
+        return StreamState((self._segment(self.plan, self.order(global_batch=global_batch), epoch=0),))
 
     def next_epoch(self, state: StreamState) -> StreamState:
-        """The state at the start of the epoch after this one; lanes stay as they are."""
+        """The state at the start of the epoch after this one, in the same order but for the number of samples."""
         current = state.current
-        order = self.order(lanes=current.order.lanes, global_batch=1)
+        order = replace(current.order, num_samples=len(self))
         return StreamState((self._segment(self.plan, order, epoch=current.epoch + 1),))
 
     def _segment(self, plan: Plan, order: Order, *, epoch: int) -> Segment:
@@ -263,6 +264,7 @@ class StreamingDataset:
         """
         state = StreamState.from_json(document)
         current = state.current
+        self._require_seed(current.order)
         if current.rows == self.provider.identity:
             plan = self.plan
             if current.plan == plan.id:
@@ -283,10 +285,20 @@ class StreamingDataset:
                 "leave weights out"
             )
         plan = self._rest_of(state.segments)
-        order = self.order(lanes=current.order.lanes, global_batch=1, num_samples=plan.num_samples)
+        order = replace(current.order, num_samples=plan.num_samples)
         segment = self._segment(plan, order, epoch=current.epoch)
         done = tuple(item for item in state.segments if item.end > item.start)
         return StreamState((*done, segment), state.steps), plan
+
+    def _require_seed(self, order: Order) -> None:
+        """Weights and random transforms follow the dataset's seed, the order follows the state's: they are one."""
+        theirs = "no shuffle" if order.mode == "none" else f"seed {order.seed}"
+        ours = "no shuffle" if self._shuffle is None else f"seed {self._shuffle.seed}"
+        if theirs != ours:
+            raise InvalidInput(
+                f"the state is of a stream with {theirs}, this dataset has {ours}. Open it with the same shuffle=, or "
+                "start a new run"
+            )
 
     def _rest_of(self, segments: Sequence[Segment]) -> Plan:
         """The plan of this dataset's rows without those that the segments consumed."""

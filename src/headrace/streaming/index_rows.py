@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from blake3 import blake3
 
 from headrace.datasets.columns import MEDIA_VIEW_TYPE, media_kind
-from headrace.errors import HeadraceError, InvalidInput
+from headrace.errors import HeadraceError, InvalidInput, Unavailable
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.locations import Locations
 from headrace.streaming.index_pages import (
@@ -28,7 +29,7 @@ from headrace.streaming.lance_rows import is_lance, open_lance
 from headrace.streaming.media_addresses import address_of
 from headrace.streaming.media_fetching import Container, MediaFetcher, Places
 from headrace.streaming.options import IndexOptions
-from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, Page, PageFolder, locked
+from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, Page, PageFolder, locked, row_numbers
 from headrace.streaming.provider import Provider
 from headrace.streaming.sample_files import write_files, write_shards
 from headrace.streaming.table_pages import write_tables
@@ -36,6 +37,7 @@ from headrace.streaming.table_pages import write_tables
 __all__ = ["IndexRows", "open_index"]
 
 _NAME_FORMAT = "headrace.index.1"
+_logger = logging.getLogger(__name__)
 
 
 def open_index(source: object, *, options: IndexOptions, folder: str) -> Provider:
@@ -48,7 +50,8 @@ def open_index(source: object, *, options: IndexOptions, folder: str) -> Provide
     if isinstance(source, str | os.PathLike) and is_lance(os.fspath(source)):
         return open_lance(os.fspath(source), options=options)
     locations = Locations()
-    listed = list_index(source, options=options, locations=locations)
+    folder = os.path.abspath(folder)
+    listed = list_index(source, options=options, locations=locations, without=folder)
     places = blake3("\0".join([listed.root, *(file.address for file in listed.files)]).encode()).hexdigest()[:16]
     pages = PageFolder(os.path.join(folder, "indexes", places, "pages"))
     name = _name(listed, options)
@@ -58,6 +61,9 @@ def open_index(source: object, *, options: IndexOptions, folder: str) -> Provide
             document = read_document(pages.folder, name) or _convert(
                 listed, PageWriter(pages, name), options=options, locations=locations
             )
+            if listed.kind != "files":
+                now = list_index(source, options=options, locations=locations, without=folder)
+                _refuse_changed(name, now, options, pages)
     return IndexRows(listed, document, pages=pages, page_name=name, locations=locations)
 
 
@@ -69,9 +75,17 @@ def _name(listed: IndexSource, options: IndexOptions) -> str:
     return blake3("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
+def _refuse_changed(name: str, now: IndexSource, options: IndexOptions, pages: PageFolder) -> None:
+    """Raise `Unavailable` if the index is another one than when its conversion began; the conversion goes."""
+    if _name(now, options) != name:
+        os.unlink(os.path.join(pages.folder, f"{name}.json"))
+        raise Unavailable(f"{now.name} changed while it was read; open it again when it is complete")
+
+
 def _convert(listed: IndexSource, writer: PageWriter, *, options: IndexOptions, locations: Locations) -> IndexDocument:
     if options.key is not None and listed.kind != "tables":
         raise InvalidInput(f"key={options.key!r}: {listed.name} has no columns; its samples are named by their files")
+    _logger.info("index is converted source=%s files=%d", listed.name, len(listed.files))
     if listed.kind == "files":
         return write_files(listed, writer)
     if listed.kind == "shards":
@@ -240,9 +254,9 @@ class IndexRows:
                 fetched = self._fetcher.fetch(Places(containers, offsets.tolist(), sizes.tolist(), None))
         paths = page.part(name, "path")
         if paths is not None:
-            taken = pa.array(rows)
             addresses = [
-                None if path is None else address_of(path, self._root) for path in paths.take(taken).to_pylist()
+                None if path is None else address_of(path, self._root)
+                for path in paths.take(row_numbers(rows)).to_pylist()
             ]
             versions = None
             if page.has_part(name, "size"):

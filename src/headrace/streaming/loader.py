@@ -117,6 +117,7 @@ class DataLoader:
         self._opened: StreamPosition | None = None
         self._engine: Engine | None = None
         self._next_number = 0
+        self._under_way: deque[Task] = deque()
         self._abandoned: list[int] = []
         self._iteration = 0
         self._statistics = LoaderStatistics(self.workers, num_workers)
@@ -161,10 +162,12 @@ class DataLoader:
         position = self._position
         self._statistics.begin()
         engine = self._started_engine()
+        # An iteration that somebody still holds made tasks, too: their room is needed.
+        self._abandoned += [task.number for task in self._under_way]
+        self._under_way = under_way = deque[Task]()
         self._drain(engine)
         begun = position.state
         source = position.tasks(self.placement, first_number=self._next_number)
-        under_way: deque[Task] = deque()
         failure: BaseException | None = None
         try:
             while True:
@@ -196,8 +199,11 @@ class DataLoader:
             failure = error
             raise
         finally:
-            self._abandoned += [task.number for task in under_way]
-            if failure is not None and not isinstance(failure, GeneratorExit):
+            if self._under_way is under_way:
+                self._abandoned += [task.number for task in under_way]
+                under_way.clear()
+            is_newest = iteration == self._iteration
+            if failure is not None and is_newest and not isinstance(failure, GeneratorExit):
                 self.close()
 
     def _fill(self, engine: Engine, source: Iterator[Task], under_way: deque[Task]) -> None:
@@ -311,6 +317,7 @@ class DataLoader:
         """End the workers; iterating again starts new ones."""
         engine, self._engine = self._engine, None
         self._abandoned.clear()
+        self._under_way.clear()
         if engine is not None:
             engine.close()
 

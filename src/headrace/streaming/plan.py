@@ -149,12 +149,12 @@ def _build(
         for table in provider.narrow(condition.columns or provider.schema.names[:1]):
             kept[start : start + table.num_rows] = condition.mask(table)
             start += table.num_rows
-    if without is not None:
-        kept[without] = False
     if rules.max_samples is not None:
         if rules.max_samples < 1:
             raise InvalidInput(f"max_samples is {rules.max_samples}: expected a whole number from 1")
         kept[np.flatnonzero(kept)[rules.max_samples :]] = False
+    if without is not None:  # after the limit: the rest of an epoch is what the whole one would hold, less what it had
+        kept[without] = False
     weights = None if rules.weights is None else _weights(provider, rules.weights)[kept]
     temporary = f"{target}.{secrets.token_hex(8)}.tmp"
     Path(temporary).mkdir(parents=True)

@@ -30,7 +30,7 @@ def iterate_samples(data: StreamingDataset, *, epoch: int) -> Iterator[Sample]:
     number, workers = worker_share()
     maker = data.maker
     global_batch = _SAMPLES_AHEAD * placement.world
-    order = data.order(lanes=None, global_batch=global_batch)
+    order = data.order(global_batch=global_batch)
     for task in tasks(
         data.plan, order, epoch=epoch, start=0, first_step=0, global_batch=global_batch, placement=placement,
         drop_last=False, skip=number, stride=workers,

@@ -210,11 +210,15 @@ class SampleMaker:
     ) -> Sample:
         """Another sample of the plan, the same one on every run."""
         failed.append(self._record(row, error, position=position, epoch=epoch))
-        for attempt in range(_MAX_SUBSTITUTES):
+        tried = {row}
+        for attempt in range(4 * _MAX_SUBSTITUTES):
             name = f"headrace.substitute.1/{self.seed}/{epoch}/{position}/{attempt}"
             draw = int.from_bytes(blake3(name.encode()).digest(length=8), "little")
             ordinal = (draw * self.plan.num_samples) >> 64
             other = int(self.plan.rows(np.array([ordinal], dtype=np.int64), epoch=epoch)[0])
+            if other in tried or len(tried) > _MAX_SUBSTITUTES:
+                continue
+            tried.add(other)
             try:
                 (sample,) = self.read(np.array([other], dtype=np.int64))
                 context = SampleContext(key=sample["_id"], seed=self.seed, epoch=epoch, buffers=buffers, idx=idx)
@@ -222,7 +226,7 @@ class SampleMaker:
             except HeadraceError as again:
                 failed.append(self._record(other, again, position=position, epoch=epoch))
         raise DataCorrupted(
-            f"{_MAX_SUBSTITUTES} samples in a row could not be made in place of row {row} of {self.provider.name}; the "
+            f"{len(tried)} samples in a row could not be made in place of row {row} of {self.provider.name}; the "
             f"first: {error}"
         )
 
