@@ -64,5 +64,6 @@ def _lies_in(value: object, prepared: np.ndarray, idx: int) -> bool:
         isinstance(value, np.ndarray)
         and value.shape == prepared.shape[1:]
         and value.dtype == prepared.dtype
+        and value.strides == prepared.strides[1:]  # not a transposed or reversed view of the room
         and value.__array_interface__["data"][0] == prepared.__array_interface__["data"][0] + idx * prepared.strides[0]
     )

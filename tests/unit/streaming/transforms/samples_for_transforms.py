@@ -37,7 +37,10 @@ def apply(transform: Callable[..., Sample], sample: dict[str, Any], told: Sample
 def photo(height: int = 40, width: int = 60, *, num_channels: int = 3) -> np.ndarray:
     """A smooth picture without symmetry, uint8 [height, width, num_channels]."""
     rows, columns = np.mgrid[0:height, 0:width]
-    planes = [(rows * 3 + columns * (idx + 1)) * 255 // (3 * height + 4 * width) for idx in range(num_channels)]
+    planes = [
+        (rows * 3 + columns * (idx + 1)) * 255 // (3 * height + (num_channels + 1) * width)
+        for idx in range(num_channels)
+    ]
     return np.stack(planes, axis=2).astype(np.uint8)
 
 

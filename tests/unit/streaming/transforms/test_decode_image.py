@@ -34,7 +34,7 @@ def test_jpeg_has_the_pixels_of_libjpeg_turbo() -> None:
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "GIF", "WEBP"])
 def test_lossless_formats_keep_their_pixels(format: str) -> None:
     pixels = photo(20, 30) // 64 * 64  # few colours, which GIF can hold
-    options = {"lossless": True} if format == "WEBP" else {}
+    options: dict[str, Any] = {"lossless": True} if format == "WEBP" else {}
     np.testing.assert_array_equal(decoded(encoded(pixels, format=format, **options)), pixels)
 
 
@@ -158,7 +158,7 @@ def test_header_that_claims_a_huge_image_costs_nothing() -> None:
 
 def test_harmless_damage_is_decoded_and_refused_by_verify() -> None:
     data = encoded()
-    padded = data[:-2] + b"xx" + data[-2:]  # extraneous bytes before the end marker
+    padded = data[:-2] + b"x" * 40 + data[-2:]  # extraneous bytes before the end marker
     np.testing.assert_array_equal(decoded(padded), decoded(data))
     with pytest.raises(InvalidInput, match=r"cannot be decoded: .*extraneous"):
         decoded(padded, verify=True)
@@ -219,6 +219,8 @@ def test_damaged_files_give_pixels_or_one_error(data: bytes, draws: st.DataObjec
     try:
         pixels = decoded(bytes(broken[:end] if draws.draw(st.booleans()) else broken), max_pixels=1_000_000)
     except InvalidInput as error:
-        assert "sample 'k', field 'image'" in str(error)
+        message = str(error)
     else:
+        message = "sample 'k', field 'image'"
         assert pixels.ndim == 3
+    assert "sample 'k', field 'image'" in message
