@@ -24,7 +24,7 @@ def test_rooms_are_taken_without_a_copy() -> None:
     assert collate([{"image": room} for room in rooms], buffers)["image"] is buffers.arrays["image"]
 
 
-@pytest.mark.parametrize("change", [np.transpose, lambda a: a[::-1], lambda a: a[:, ::-1], lambda a: a + 1, np.copy])
+@pytest.mark.parametrize("change", [np.transpose, lambda a: a[::-1], lambda a: a[:, ::-1], lambda a: a + 1, np.copy], ids=range(5))
 def test_room_that_a_later_transform_changed_is_stacked(change: Any) -> None:
     buffers, rooms = _rooms(2)
     images = [change(room) for room in rooms]
@@ -50,6 +50,7 @@ def test_rooms_in_another_order_are_stacked() -> None:
         ([2**63, 1], [2**63, 1]),
         ([np.zeros(2), np.zeros(3)], None),
     ],
+    ids=str,
 )
 def test_values_are_stacked_or_listed(values: list[Any], expected: Any) -> None:
     found = collate([{"x": value} for value in values])["x"]
