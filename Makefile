@@ -19,9 +19,11 @@ checksum     = $(shell cat pyproject.toml $(1) 2>/dev/null | cksum | cut -d' ' -
 RUN_STAMP   := $(VENV)/.run-$(call checksum,$(RUN_LOCKS))
 DEV_STAMP   := $(VENV)/.dev-$(call checksum,$(DEV_LOCKS))
 BENCH_STAMP := $(BENCH)/.bench-$(call checksum,$(BENCH_LOCKS))
+PEERS       := benchmarks/streaming/environments.toml
+PEERS_STAMP := .bench/streaming/.peers-$(call checksum,$(PEERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 check bench crash docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
+.PHONY: help demo test test-s3 check bench bench-stream crash order docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
 
 help:
 	@echo "make demo     the main job end to end, no network but for the first installation"
@@ -29,7 +31,9 @@ help:
 	@echo "make test-s3  suites of stores and lakes on a real S3 service, Ceph's gateway (Debian 12, tools/radosgw)"
 	@echo "make check    format, lint, strict types, import contracts, documentation, tests"
 	@echo "make bench    measurements against the peers (own environment: $(BENCH))"
+	@echo "make bench-stream  loaders against eight peers and the machine's limit, 15 minutes; QUICK=1 takes 3 (.bench/venv-stream-*)"
 	@echo "make crash    kills, power cuts, races, bad stores and bit rot; exit code 1 if a lake loses anything (15 minutes)"
+	@echo "make order    the order of streams: every topology, kills, a billion rows, nodes; exit code 1 on a violation (10 minutes)"
 	@echo "make docs     the documentation as pages: docs/_build/html"
 	@echo "make lock     pin what pyproject.toml and requirements/*.in ask for"
 	@echo "make setup    .venv for development; make fmt: format; make clean: remove what make made"
@@ -107,10 +111,24 @@ docs: reference
 bench: $(BENCH_STAMP)
 	@$(BENCH)/bin/python -m benchmarks.run $(ONLY)
 
+# Each peer has an environment of its own; one that cannot be installed is named in the table. QUICK=1, or RECORD=1.
+bench-stream: $(DEV_STAMP) $(PEERS_STAMP)
+	@$(BIN)/python -m benchmarks.streaming.bench $(if $(QUICK),--quick) $(if $(RECORD),--record)
+
+$(PEERS_STAMP): $(DEV_STAMP)
+	@$(BIN)/python -m benchmarks.streaming.environments
+	@mkdir -p $(@D)
+	@rm -f $(@D)/.peers-*
+	@touch $@
+
 # `make crash SEED=7` does the same again, `make crash ONLY=kill_matrix` runs one.
 crash: $(DEV_STAMP)
 	@command -v strace >/dev/null || echo "strace is not installed, so power cuts are left out: apt-get install strace" >&2
 	@$(BIN)/python -m proofs.run --full --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ONLY)
+
+# `make order SEED=7` does the same again, `make order ONLY=matrix` runs one.
+order: $(DEV_STAMP)
+	@$(BIN)/python -m proofs.order --full --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 # Options that would write the address of a registry or of a local folder into a lock are off.
 # `make lock` keeps the pins that still fit; `make lock UPGRADE=--upgrade` takes the newest.

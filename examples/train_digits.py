@@ -3,8 +3,9 @@
     python examples/train_digits.py [--folder train-digits] [--epochs 4] [--workers 2] [--kind threads]
 
 The first run makes a lake of the digits that scikit-learn carries. Every run goes on where the last one was stopped:
-the checkpoint holds the model, the optimiser and the state of the loader, written together. Under torchrun each rank
-takes its share of the same global batches; the checkpoint of one world size fits any other.
+the checkpoint holds the model, the optimiser and the state of the loader, written together. Ctrl-C is
+looked at between batches, so that the model learnt exactly what the loader says was consumed. One process trains; for
+several wrap the model into DistributedDataParallel: the batches of each rank come by themselves.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kind", default="auto", choices=["auto", "threads", "subprocess", "processes"])
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    stop = Interruption()
 
     torch.manual_seed(0)
     reference = make_lake(options.folder)
@@ -102,26 +103,25 @@ def main() -> int:
         loader.load_state_dict(saved["loader"])
         print(f"resumed: {place(loader)}", flush=True)
 
-    try:
-        while epoch_of(loader) < options.epochs:
+    with loader:
+        while epoch_of(loader) < options.epochs and not stop.is_asked:
             loss = torch.zeros(())
             for batch in loader:
-                kept = ~torch.from_numpy(batch.padding)  # [batch]
                 logits = model(scaled(batch["image"]))  # [batch, 10]
-                loss = nn.functional.cross_entropy(logits[kept], batch["label"][kept])
+                loss = nn.functional.cross_entropy(logits, batch["label"])
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
+                if stop.is_asked:
+                    break
                 if batch.step % CHECKPOINT_STEPS == 0:
                     save(checkpoint, model, optimiser, loader)
+            else:
+                print(f"epoch {epoch_of(loader) - 1}: loss {loss.item():.3f}", flush=True)
             save(checkpoint, model, optimiser, loader)
-            print(f"epoch {epoch_of(loader) - 1}: loss {loss.item():.3f}", flush=True)
-    except KeyboardInterrupt:
-        save(checkpoint, model, optimiser, loader)
+    if stop.is_asked:
         print(f"interrupted: {place(loader)}; run it again to go on", flush=True)
         return 130
-    finally:
-        loader.close()
 
     num_right = num_samples = 0
     for batch in DataLoader(stream(f"{reference}@test", is_shuffled=False), batch_size=256, num_workers=0):
@@ -131,10 +131,20 @@ def main() -> int:
     return 0
 
 
+class Interruption:
+    """Ctrl-C or SIGTERM as a question that the training answers after the batch at hand."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.is_asked = True
+
+
 def save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, loader: DataLoader) -> None:
-    """Model, optimiser and place in the stream, together or not at all; rank 0 writes."""
-    if loader.placement.rank:
-        return
+    """Model, optimiser and place in the stream, together or not at all."""
     temporary = path.with_suffix(".tmp")
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "loader": loader.state_dict()}
     torch.save(state, temporary)

@@ -71,6 +71,41 @@ class Noise:
         return {**sample, "noise": room}
 
 
+class Counted:
+    """0 1 2 3 in room of the batch."""
+
+    needs_context = True
+
+    def __call__(self, sample: dict[str, Any], context: SampleContext) -> dict[str, Any]:
+        room = context.output("count", (4,), np.dtype(np.int64))
+        room[:] = np.arange(4)
+        return {**sample, "count": room}
+
+
+class Reversed:
+    """The count from behind, written value by value into room that is asked for again."""
+
+    needs_context = True
+
+    def __call__(self, sample: dict[str, Any], context: SampleContext) -> dict[str, Any]:
+        room = context.output("count", (4,), np.dtype(np.int64))
+        for idx in range(4):
+            room[idx] = sample["count"][3 - idx]
+        return {**sample, "count": room}
+
+
+def with_unsendable_field(sample: dict[str, Any]) -> dict[str, Any]:
+    """A value that no pipe carries."""
+    return {**sample, "function": lambda: 0}
+
+
+def with_tensor(sample: dict[str, Any]) -> dict[str, Any]:
+    """A field that torch made."""
+    import torch
+
+    return {**sample, "tensor": torch.tensor([sample["n"], 1.0])}
+
+
 def fails_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     """A transform that cannot make one sample."""
     if sample["n"] == 13:

@@ -11,7 +11,13 @@ import pytest
 
 import headrace
 
-PUBLIC_PACKAGES = ["headrace", "headrace.errors", "headrace.streaming", "headrace.streaming.transforms", "headrace.testing"]
+PUBLIC_PACKAGES = [
+    "headrace",
+    "headrace.errors",
+    "headrace.streaming",
+    "headrace.streaming.transforms",
+    "headrace.testing",
+]
 
 MODULES = sorted(
     module.name

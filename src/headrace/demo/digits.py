@@ -148,8 +148,8 @@ def digits_steps() -> list[DemoStep[DigitsWorkspace]]:
         DemoStep("snapshot", "Snapshot: name what is trained on and what is kept for judging", 2, _take_snapshots),
         DemoStep("diff", "Diff: what the second collector added", 2, _diff),
         DemoStep("split", "Split: training and validation by hash of the sample's id", 2, _split),
-        DemoStep("read", "Stream: shuffled batches, the same for any number of ranks", 5, _read),
-        DemoStep("train", "Train: killed in the middle of an epoch, resumed with other workers", 25, _train),
+        DemoStep("read", "Stream: shuffled batches, the same for any number of ranks", 4, _read),
+        DemoStep("train", "Train: killed in the middle of an epoch, resumed with other workers", 20, _train),
         DemoStep("trace", "Trace: one mistake back to the file that it came from", 3, _trace),
         DemoStep("verify", "Verify: the log and all stored bytes", 5, _verify),
     ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from headrace.streaming.making import Task
+from headrace.streaming.making import MadeBatch, Task
 from headrace.streaming.samples import FailedSample
 from headrace.streaming.state import StreamState
 
@@ -36,13 +35,13 @@ class Batch(dict[str, Any]):
     state: StreamState
 
     @classmethod
-    def of(cls, fields: Any, task: Task, *, failed: Sequence[FailedSample], state: StreamState) -> Any:
+    def of(cls, made: MadeBatch, task: Task, *, state: StreamState) -> Any:
         """The batch as users see it; what a collate function gave is left as it is unless it is a dict."""
-        if not isinstance(fields, dict):
-            return fields
-        batch = cls(fields)
-        batch.positions, batch.padding, batch.rows = task.positions, task.is_padding, task.rows
-        batch.epoch, batch.step, batch.failed, batch.state = task.epoch, task.step, tuple(failed), state
+        if not isinstance(made.fields, dict):
+            return made.fields
+        batch = cls(made.fields)
+        batch.positions, batch.padding, batch.rows = task.positions, task.is_padding, made.rows
+        batch.epoch, batch.step, batch.failed, batch.state = task.epoch, task.step, tuple(made.failed), state
         return batch
 
     def state_dict(self) -> dict[str, Any]:

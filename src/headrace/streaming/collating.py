@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from headrace.streaming.samples import OutputBuffers, Sample
+from headrace.streaming.torch_face import is_tensor, stacked_tensors
 
 __all__ = ["Collate", "collate", "collate_columns"]
 
@@ -53,6 +54,8 @@ def _collated(values: list[Any], prepared: np.ndarray | None) -> Any:
     if isinstance(first, float | np.floating):
         is_number = all(isinstance(value, float | int | np.number) and not isinstance(value, bool) for value in values)
         return np.array(values, dtype=np.float64) if is_number else values
+    if is_tensor(first):
+        return stacked_tensors(values)
     if isinstance(first, dict) and all(isinstance(value, dict) for value in values):
         return collate(values)
     return values

@@ -17,7 +17,7 @@ from headrace.streaming.state import Segment
 __all__ = ["VersionedProvider", "rows_consumed"]
 
 _ORDINAL_BITS = 40
-_CHUNK_ROWS = 1 << 20
+_CHUNK_ROWS = 1 << 16
 
 Planned = Callable[[Provider, Sequence[Segment]], Plan]
 """The plan that a segment after these ones walked over a provider."""
@@ -37,13 +37,13 @@ class VersionedProvider(Provider, Protocol):
 
 
 def rows_consumed(segments: Sequence[Segment], *, provider: Provider, planned: Planned) -> tuple[np.ndarray, str]:
-    """Rows of the provider that the segments took, int64 [num_rows] ascending, and a name for the set.
+    """Rows of the provider that the segments took, int64 [num_rows] ascending, and a name for the set; each took some.
 
     Raises:
         InvalidInput: A segment is of rows or of a plan that cannot be found again.
     """
-    segments = [segment for segment in segments if segment.end > segment.start]
     taken: list[np.ndarray] = []
+    codes: list[np.ndarray] = []  # addresses of rows that other snapshots took
     for idx, segment in enumerate(segments):
         versions = None if segment.rows == provider.identity else _versions(provider, segment.rows)
         old = provider if versions is None else versions[0]
@@ -56,7 +56,12 @@ def rows_consumed(segments: Sequence[Segment], *, provider: Provider, planned: P
         for start in range(segment.start, segment.end, _CHUNK_ROWS):
             positions = np.arange(start, min(start + _CHUNK_ROWS, segment.end), dtype=np.int64)
             rows = plan.rows(segment.order.ordinals(positions, epoch=segment.epoch), epoch=segment.epoch)
-            taken.append(rows if versions is None else _same_rows(rows, old=versions[0], new=versions[1]))
+            if versions is None:
+                taken.append(rows)
+            else:
+                codes.append(_codes(versions[0], rows))
+    if codes and isinstance(provider, VersionedProvider):
+        taken.append(_rows_at(np.sort(np.concatenate(codes)), provider))
     rows = np.unique(np.concatenate(taken)) if taken else np.zeros(0, dtype=np.int64)
     name = blake3(canonical_json([segment.to_json() for segment in segments])).hexdigest()
     return rows, name
@@ -72,15 +77,17 @@ def _versions(provider: Provider, identity: str) -> tuple[VersionedProvider, Ver
     return provider.version(identity), provider
 
 
-def _same_rows(rows: np.ndarray, *, old: VersionedProvider, new: VersionedProvider) -> np.ndarray:
-    """Numbers among the new rows of those old rows that are still there."""
-    wanted = np.sort(_codes(old, rows))
+def _rows_at(
+    wanted: np.ndarray,  # int64 [num_wanted], ascending codes of addresses
+    provider: VersionedProvider,
+) -> np.ndarray:
+    """Numbers of those rows of the provider that have one of these addresses, int64 [num_rows]."""
     found = []
-    for start in range(0, new.num_rows, _CHUNK_ROWS):
-        candidates = np.arange(start, min(start + _CHUNK_ROWS, new.num_rows), dtype=np.int64)
-        codes = _codes(new, candidates)
-        at = np.minimum(np.searchsorted(wanted, codes), max(len(wanted) - 1, 0))
-        found.append(candidates[wanted[at] == codes] if len(wanted) else candidates[:0])
+    for start in range(0, provider.num_rows, _CHUNK_ROWS):
+        candidates = np.arange(start, min(start + _CHUNK_ROWS, provider.num_rows), dtype=np.int64)
+        codes = _codes(provider, candidates)
+        at = np.minimum(np.searchsorted(wanted, codes), len(wanted) - 1)
+        found.append(candidates[wanted[at] == codes])
     return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 

@@ -18,7 +18,7 @@ from headrace.streaming.options import IndexOptions, OnError, ShuffleOptions
 from headrace.streaming.order import Order, default_lanes
 from headrace.streaming.plan import Plan, PlanRules, build_plan
 from headrace.streaming.provider import Provider
-from headrace.streaming.sample_iteration import DatasetBatches, iterate_samples
+from headrace.streaming.sample_iteration import DatasetBatches, find_placement_of, iterate_samples
 from headrace.streaming.samples import Sample, SampleMaker
 from headrace.streaming.state import Segment, StreamState
 from headrace.streaming.torch_face import torch_face_of
@@ -80,6 +80,10 @@ class StreamingDataset:
             raise InvalidInput(f"on_error is {on_error!r}: expected 'raise' or 'substitute'")
         if batch_size is not None and batch_size < 1:
             raise InvalidInput(f"batch_size is {batch_size}: expected a whole number from 1")
+        if isinstance(columns, str):
+            raise InvalidInput(f"columns={columns!r}: expected a list of names")
+        if max_samples is not None and max_samples < 1:
+            raise InvalidInput(f"max_samples is {max_samples}: expected a whole number from 1")
         self._source: object = source
         self._columns = None if columns is None else tuple(columns)
         self._rules = PlanRules(where, max_samples, weights)
@@ -93,6 +97,7 @@ class StreamingDataset:
         self._provider: Provider | None = None
         self._plan: Plan | None = None
         self._maker: SampleMaker | None = None
+        self._rests: dict[tuple[str, tuple[Segment, ...]], Plan] = {}  # plans of epochs over changed data
         self._lock = threading.Lock()
         self._batches: DatasetBatches | None = None  # where torch's loader is, if this process iterates
         self._epoch = 0  # that the next iteration of single samples takes
@@ -195,7 +200,7 @@ class StreamingDataset:
             InvalidInput: It is no such key, or its epoch has fewer positions.
         """
         epoch, separator, row = str(key).partition(":")
-        if not separator or not epoch.isdigit() or not row.isdigit():
+        if not separator or not (epoch + row).isdecimal() or not (epoch + row).isascii() or not epoch or not row:
             raise InvalidInput(f"{key!r} restores nothing; expected a key of batch.restore_keys(), such as '0:4711'")
         if int(row) >= self.provider.num_rows:
             raise InvalidInput(f"{key!r}: {self.provider.name} has {self.provider.num_rows} rows")
@@ -267,10 +272,14 @@ class StreamingDataset:
         self._require_seed(current.order)
         if current.rows == self.provider.identity:
             plan = self.plan
+            if current.plan != plan.id and len(state.segments) > 1:
+                plan = self._rest_of(state.segments[:-1])
             if current.plan == plan.id:
-                return state, plan
-            plan = self._rest_of(state.segments[:-1]) if len(state.segments) > 1 else plan
-            if current.plan == plan.id:
+                if current.order.num_samples != plan.num_samples:
+                    raise InvalidInput(
+                        f"the state is damaged: an order of {current.order.num_samples:,} samples over a plan of "
+                        f"{plan.num_samples:,}"
+                    )
                 return state, plan
         if not changed:
             raise InvalidInput(
@@ -279,15 +288,15 @@ class StreamingDataset:
                 f"({len(self):,} samples). Open the same snapshot with the same where, weights and max_samples; or go "
                 "on over the changed data with load_state_dict(state, snapshot=new)"
             )
-        if self._rules.weights is not None:
+        done = tuple(item for item in state.segments if item.end > item.start)
+        if done and self._rules.weights is not None:
             raise InvalidInput(
                 "a weighted epoch cannot go on over changed data: rows are drawn, not dealt. Start a new epoch, or "
                 "leave weights out"
             )
-        plan = self._rest_of(state.segments)
+        plan = self._rest_of(done)
         order = replace(current.order, num_samples=plan.num_samples)
         segment = self._segment(plan, order, epoch=current.epoch)
-        done = tuple(item for item in state.segments if item.end > item.start)
         return StreamState((*done, segment), state.steps), plan
 
     def _require_seed(self, order: Order) -> None:
@@ -302,15 +311,19 @@ class StreamingDataset:
 
     def _rest_of(self, segments: Sequence[Segment]) -> Plan:
         """The plan of this dataset's rows without those that the segments consumed."""
-        rows, name = rows_consumed(segments, provider=self.provider, planned=self._plan_of)
-        return self._planned(self.provider, without=rows, without_id=name)
+        return self._plan_of(self.provider, segments)
 
     def _plan_of(self, provider: Provider, earlier: Sequence[Segment]) -> Plan:
-        """The plan that a segment after these ones walked over a provider."""
+        """The plan that a segment after these ones walks over a provider."""
+        earlier = tuple(segment for segment in earlier if segment.end > segment.start)
         if not earlier:
             return self._planned(provider)
-        rows, name = rows_consumed(earlier, provider=provider, planned=self._plan_of)
-        return self._planned(provider, without=rows, without_id=name)
+        known = self._rests.get((provider.identity, earlier))
+        if known is None:
+            rows, name = rows_consumed(earlier, provider=provider, planned=self._plan_of)
+            known = self._planned(provider, without=rows, without_id=name)
+            self._rests[provider.identity, earlier] = known
+        return known
 
     def over(self, source: object) -> StreamingDataset:
         """The same stream over another source."""
@@ -384,9 +397,12 @@ class StreamingDataset:
     def __getstate__(self) -> dict[str, Any]:
         self.plan  # noqa: B018 - opened here, so that a worker process reads no log
         state = dict(self.__dict__)
-        for name in ("_lock",):
-            del state[name]
+        del state["_lock"]
         state["_source"] = None
+        state["_rests"] = {}
+        # A worker process may know nothing of torch.distributed or of the mesh: it is told who it works for.
+        placement = find_placement_of(self)
+        state["topology"] = (None, None, (placement.rank, placement.world))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -394,8 +410,8 @@ class StreamingDataset:
         self._lock = threading.Lock()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _rebuilt, (), self.__getstate__()
+        return _rebuilt, (type(self),), self.__getstate__()
 
 
-def _rebuilt() -> StreamingDataset:
-    return StreamingDataset.__new__(StreamingDataset)
+def _rebuilt(kind: type[StreamingDataset]) -> StreamingDataset:
+    return kind.__new__(kind)

@@ -17,6 +17,7 @@ from headrace.datasets.columns import MEDIA_VIEW_TYPE, media_kind
 from headrace.errors import HeadraceError, InvalidInput, Unavailable
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.locations import Locations
+from headrace.streaming.file_lock import locked
 from headrace.streaming.index_pages import (
     KEY_COLUMN,
     IndexDocument,
@@ -29,7 +30,7 @@ from headrace.streaming.lance_rows import is_lance, open_lance
 from headrace.streaming.media_addresses import address_of
 from headrace.streaming.media_fetching import Container, MediaFetcher, Places
 from headrace.streaming.options import IndexOptions
-from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, Page, PageFolder, locked, row_numbers
+from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, Page, PageFolder, row_numbers
 from headrace.streaming.provider import Provider
 from headrace.streaming.sample_files import write_files, write_shards
 from headrace.streaming.table_pages import write_tables

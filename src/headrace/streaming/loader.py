@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from headrace.errors import InvalidInput, Unavailable
@@ -42,8 +44,8 @@ class DataLoader:
     def __init__(
         self,
         data: StreamingDataset,
-        *,
         batch_size: int | None = None,
+        *,
         num_workers: int = 2,
         workers: Workers = "auto",
         drop_last: bool = False,
@@ -116,9 +118,9 @@ class DataLoader:
         self._timeout_seconds = timeout_seconds
         self._opened: StreamPosition | None = None
         self._engine: Engine | None = None
+        self._engine_pid = os.getpid()
         self._next_number = 0
         self._under_way: deque[Task] = deque()
-        self._abandoned: list[int] = []
         self._iteration = 0
         self._statistics = LoaderStatistics(self.workers, num_workers)
 
@@ -162,10 +164,9 @@ class DataLoader:
         position = self._position
         self._statistics.begin()
         engine = self._started_engine()
-        # An iteration that somebody still holds made tasks, too: their room is needed.
-        self._abandoned += [task.number for task in self._under_way]
+        for task in self._under_way:  # of an iteration that somebody left or still holds
+            engine.forget(task.number)
         self._under_way = under_way = deque[Task]()
-        self._drain(engine)
         begun = position.state
         source = position.tasks(self.placement, first_number=self._next_number)
         failure: BaseException | None = None
@@ -181,7 +182,7 @@ class DataLoader:
                 # Refilled before the batch is handed over, so that workers have work while it is used.
                 self._fill(engine, source, under_way)
                 after = position.after(begun, task)
-                batch = self._finished(Batch.of(made.fields, task, failed=made.failed, state=after))
+                batch = self._finished(Batch.of(made, task, state=after))
                 self._statistics.count(
                     made,
                     num_samples=len(task.positions),
@@ -189,19 +190,18 @@ class DataLoader:
                     waited=time.perf_counter() - waiting,
                 )
                 del made
-                position.state = after
+                position.advance(after)
                 yield batch
                 del batch
                 if iteration != self._iteration:
                     raise InvalidInput("this iteration was ended by a newer one over the same loader")
+                if engine is not self._engine:
+                    raise InvalidInput("the loader was closed during this iteration; iterate it again to go on")
             position.finish_epoch(begun)
         except BaseException as error:
             failure = error
             raise
         finally:
-            if self._under_way is under_way:
-                self._abandoned += [task.number for task in under_way]
-                under_way.clear()
             is_newest = iteration == self._iteration
             if failure is not None and is_newest and not isinstance(failure, GeneratorExit):
                 self.close()
@@ -243,14 +243,6 @@ class DataLoader:
             batch = as_tensors(batch)
         return pinned(batch) if self._pin_memory and cuda_is_used() else batch
 
-    def _drain(self, engine: Engine) -> None:
-        """Let go of what an iteration that was left early had under way."""
-        while self._abandoned:
-            number = self._abandoned.pop()
-            with contextlib.suppress(Exception):  # nobody asked for this batch any more
-                while engine.result(number, timeout_seconds=_WAIT_SECONDS) is None:
-                    pass
-
     # -- state ----------------------------------------------------------------------------------------------------
 
     @property
@@ -274,26 +266,35 @@ class DataLoader:
         Raises:
             InvalidInput: The state belongs to other data or another plan; names both.
         """
-        if snapshot is not None:
-            self.data = self.data.over(snapshot)
+        if snapshot is None:
+            self._position.load(state, changed=False)
+        else:
+            data = self.data.over(snapshot)
+            position = StreamPosition(data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+            position.load(state, changed=True)
             self.close()
-            self._opened = None
+            self.data, self._opened = data, position
         self._iteration += 1
-        self._position.load(state, changed=snapshot is not None)
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch, zero-based. Not needed for epochs one after the other."""
+        """Go to the start of an epoch, zero-based, unless the stream stands in it. Not needed for epochs one after the
+        other."""
         self._iteration += 1
         self._position.go_to(epoch)
 
     def statistics(self) -> LoaderStatistics:
         """Counts and seconds since the loader was made."""
-        return self._statistics
+        return replace(
+            self._statistics,
+            stage_seconds=dict(self._statistics.stage_seconds),
+            failed=list(self._statistics.failed),
+        )
 
     # -- workers ----------------------------------------------------------------------------------------------------
 
     def _started_engine(self) -> Engine:
-        if self._engine is None:
+        if self._engine is None or self._engine_pid != os.getpid():  # threads and processes do not come over a fork
+            self._engine_pid = os.getpid()
             maker = BatchMaker(self.data.maker, collate_samples=self._collate)
             self._engine = self._make_engine(maker)
         return self._engine
@@ -316,7 +317,8 @@ class DataLoader:
     def close(self) -> None:
         """End the workers; iterating again starts new ones."""
         engine, self._engine = self._engine, None
-        self._abandoned.clear()
+        if self._engine_pid != os.getpid():
+            engine = None  # a copy that came over a fork; the workers are those of the other process
         self._under_way.clear()
         if engine is not None:
             engine.close()

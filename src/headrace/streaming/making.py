@@ -34,6 +34,7 @@ class MadeBatch:
     """The fields of a batch and what happened on the way."""
 
     fields: Any  # dict, or whatever a collate function gave
+    rows: np.ndarray  # int64 [num_samples], of which the samples were made
     failed: list[FailedSample] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
 
@@ -43,6 +44,7 @@ class PackedBatch:
     """A batch whose arrays and bytes lie in a slot, so that little goes over a pipe."""
 
     fields: Any  # the same tree with `_InSlot` and `_BytesInSlot` in it
+    rows: np.ndarray
     failed: list[FailedSample]
     seconds: dict[str, float]
 
@@ -81,17 +83,17 @@ class BatchMaker:
         started = time.perf_counter()
         failed: list[FailedSample] = []
         buffers = OutputBuffers(len(task.rows), allocate)
-        samples = self._samples.many(
+        found = self._samples.many(
             task.rows, positions=task.positions, epoch=task.epoch, buffers=buffers, stage=stage, failed=failed
         )
         stage.name = "collate"
         made = time.perf_counter()
-        fields = collate(samples, buffers) if self._collate is None else self._collate(samples)
+        fields = collate(found.samples, buffers) if self._collate is None else self._collate(found.samples)
         done = time.perf_counter()
         stage.name = "done"
         read = stage.seconds.get("read", 0.0)
         seconds = {"read": read, "transform": made - started - read, "collate": done - made}
-        return MadeBatch(fields, failed, seconds)
+        return MadeBatch(fields, found.rows, failed, seconds)
 
     def _raw(self, task: Task, stage: Stage) -> MadeBatch:
         """Values as they were read, without a dict for each sample."""
@@ -102,17 +104,17 @@ class BatchMaker:
         read = time.perf_counter()
         fields = collate_columns(columns)
         stage.name = "done"
-        return MadeBatch(fields, [], {"read": read - started, "collate": time.perf_counter() - read})
+        return MadeBatch(fields, task.rows, [], {"read": read - started, "collate": time.perf_counter() - read})
 
 
 def pack(made: MadeBatch, slot: Slot) -> PackedBatch:
     """Put arrays and bytes into the slot; what lies there already stays."""
-    return PackedBatch(_packed(made.fields, slot), made.failed, made.seconds)
+    return PackedBatch(_packed(made.fields, slot), made.rows, made.failed, made.seconds)
 
 
 def unpack(packed: PackedBatch, slot: Slot, *, is_copied: bool) -> MadeBatch:
     """The batch with arrays that lie in the slot, or with copies of them."""
-    return MadeBatch(_unpacked(packed.fields, slot, is_copied), packed.failed, packed.seconds)
+    return MadeBatch(_unpacked(packed.fields, slot, is_copied), packed.rows, packed.failed, packed.seconds)
 
 
 def _packed(value: Any, slot: Slot) -> Any:

@@ -19,7 +19,7 @@ from headrace.storage.store import ObjectStore
 
 __all__ = ["Container", "MediaFetcher", "Places", "read_whole"]
 
-_MAX_OPEN_FILES = 512
+_MAX_OPEN_FILES = 128  # several datasets of a process stay below the usual limit of 1,024
 _TO_THE_END = -1
 _PIECE_BYTES = 1 << 30  # Linux reads less than 2 GiB by one call
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headrace.streaming.order import MAX_CUSTOM_LANES, MAX_WINDOW_BLOCKS
+
 __all__ = ["IndexOptions", "OnError", "ShuffleOptions"]
 
 OnError = Literal["raise", "substitute"]
@@ -28,13 +30,13 @@ class ShuffleOptions(BaseModel):
     lanes: int | None = Field(
         default=None,
         ge=1,
-        le=1024,
+        le=MAX_CUSTOM_LANES,
         description="Lanes of mode block; by default the largest divisor of the global batch up to 128 that fits.",
     )
     block_rows: int | None = Field(
         default=None, ge=1, description="Rows of a block; by default about 8 MB of them, 64 to 4,096."
     )
-    window_blocks: int = Field(default=8, ge=1, le=1024, description="Blocks whose rows a lane mixes.")
+    window_blocks: int = Field(default=8, ge=1, le=MAX_WINDOW_BLOCKS, description="Blocks whose rows a lane mixes.")
 
 
 class IndexOptions(BaseModel):

@@ -17,11 +17,15 @@ from headrace.errors import InvalidInput
 from headrace.storage.canonical import JsonValue
 from headrace.streaming.permutations import order_key, permute, permute_each
 
-__all__ = ["MAX_LANES", "Mode", "Order", "default_lanes"]
+__all__ = ["MAX_CUSTOM_LANES", "MAX_LANES", "MAX_ROWS", "MAX_WINDOW_BLOCKS", "Mode", "Order", "default_lanes"]
 
 Mode = Literal["global", "block", "none"]
 
 MAX_LANES = 128
+"""Of the lanes that follow from a global batch."""
+MAX_CUSTOM_LANES = 1024
+MAX_WINDOW_BLOCKS = 1024
+MAX_ROWS = 2**48
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,11 @@ several flat columns that say where its values lie, or hold them.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +21,10 @@ import pyarrow.compute as pc
 
 from headrace.datasets.columns import media_kind
 from headrace.errors import NotFound
+from headrace.streaming.file_lock import locked, sync
 from headrace.streaming.media_fetching import Container
 
-__all__ = ["NULL_CONTAINER", "OWN_FIRST", "MediaColumn", "Page", "PageFolder", "locked", "page_table", "row_numbers"]
+__all__ = ["NULL_CONTAINER", "OWN_FIRST", "MediaColumn", "Page", "PageFolder", "page_table", "row_numbers"]
 
 _SEPARATOR = "\x1f"  # no name of a column holds it
 _CONTAINERS = b"headrace.containers"
@@ -153,12 +152,16 @@ class PageFolder:
         page = self._pages.get(name)
         if page is None:
             path = os.path.join(self.folder, f"{name}.arrow")
-            if not os.path.exists(path):
-                with locked(path + ".lock"):
-                    if not os.path.exists(path):
-                        _write(path, make())
-            page = self._pages.setdefault(name, Page(path))
+            page = self._pages.setdefault(name, _opened(path) or self._made(path, make))
         return page
+
+    def _made(self, path: str, make: Callable[[], pa.Table | Iterable[pa.Table]]) -> Page:
+        with locked(path + ".lock"):
+            page = _opened(path)  # somebody else may have been faster
+            if page is None:
+                _write(path, make())
+                page = Page(path)
+            return page
 
     def write(self, name: str, table: pa.Table) -> str:
         """Write a page under a lock that the caller holds; its path."""
@@ -182,32 +185,30 @@ class PageFolder:
         return page
 
 
+def _opened(path: str) -> Page | None:
+    """The page, unless it is not there or no page, as a file that was cut off."""
+    try:
+        return Page(path)
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return None
+
+
 def row_numbers(rows: np.ndarray) -> pa.Array:
     """Rows, int64 [num_rows], for Arrow's `take`; `pa.array` would import pandas, which takes 0.3 s."""
     return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
 
 
-@contextlib.contextmanager
-def locked(path: str) -> Iterator[None]:
-    """Alone among all processes of this machine; a killed holder leaves nothing locked."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _write(path: str, tables: pa.Table | Iterable[pa.Table]) -> None:
-    """A page that appears as a whole; not synced, because it can be made again."""
+    """A page that appears as a whole, also after a power cut: nobody compares its bytes when it is read."""
     temporary = f"{path}.{secrets.token_hex(8)}.tmp"
     try:
         if isinstance(tables, pa.Table):
             _write_file(temporary, tables.combine_chunks())
         else:
             _write_file(temporary, pa.concat_tables(list(tables)).combine_chunks())
+        sync(temporary)
         os.replace(temporary, path)
+        sync(os.path.dirname(path))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,16 @@ import numpy as np
 import pyarrow as pa
 from blake3 import blake3
 
-from headrace.errors import InvalidInput
+from headrace.errors import InvalidInput, NotFound
 from headrace.schema.near_misses import near_miss
 from headrace.storage.canonical import canonical_json
-from headrace.streaming.pages import locked
+from headrace.streaming.file_lock import locked, sync
 from headrace.streaming.permutations import ORDER_VERSION
 from headrace.streaming.provider import Provider
 
 __all__ = ["Plan", "PlanRules", "build_plan"]
 
+_DOCUMENT = "plan.json"
 _WORD_ROWS = 256  # rows that one prefix sum covers
 _WEIGHT_UNIT = 1 << 24  # fixed point: the mean weight
 Weights = str | Sequence[float] | np.ndarray | None
@@ -58,6 +60,8 @@ class Plan:
         self.num_rows = num_rows
         self._folder = folder
         self._seed = seed
+        if folder is not None and not _is_complete(folder):
+            raise NotFound(f"{folder} lost files of the plan; open the dataset again to make it anew")
         self._kept = _mapped(folder, "kept.npy")  # uint8 [ceil(num_rows / 256) * 32], bit r % 8 of byte r // 8
         self._prefix = _mapped(folder, "prefix.npy")  # int64 [num_words + 1]
         self._weights = _mapped(folder, "weights.npy")  # int64 [num_kept + 1], prefix sums
@@ -87,19 +91,14 @@ class Plan:
         return rows
 
     def _drawn(self, weights: np.ndarray, draws: np.ndarray, *, epoch: int) -> np.ndarray:
+        if not len(draws):
+            return draws
         total = int(weights[-1])
         key = blake3(f"headrace.draws.{ORDER_VERSION}/{self._seed}/{epoch}".encode()).digest(length=8)
         offset = int.from_bytes(key, "little") % total
         points = np.array([(int(draw) * total + offset) // self.num_samples for draw in draws.tolist()], dtype=np.int64)
         drawn: np.ndarray = np.searchsorted(weights, points, side="right") - 1
         return drawn
-
-    def is_kept(self, rows: np.ndarray) -> np.ndarray:
-        """Whether each row of the provider belongs, bool [num_rows]."""
-        if self._kept is None:
-            return np.ones(len(rows), dtype=bool)
-        bits: np.ndarray = self._kept[rows // 8] >> (rows % 8).astype(np.uint8) & 1
-        return bits.astype(bool)
 
     def __repr__(self) -> str:
         return f"<Plan {self.id[:12]} {self.num_samples:,} samples of {self.num_rows:,} rows>"
@@ -130,9 +129,9 @@ def build_plan(
     target = os.path.join(folder, plan_id)
     if rules.where is None and rules.max_samples is None and rules.weights is None and without is None:
         return Plan(None, plan_id=plan_id, num_rows=provider.num_rows, seed=seed)
-    if not os.path.exists(target):
+    if not _is_complete(target):
         with locked(target + ".lock"):
-            if not os.path.exists(target):
+            if not _is_complete(target):
                 _build(provider, rules=rules, target=target, document=document, without=without)
     return Plan(target, plan_id=plan_id, num_rows=provider.num_rows, seed=seed)
 
@@ -156,7 +155,18 @@ def _build(
     if without is not None:  # after the limit: the rest of an epoch is what the whole one would hold, less what it had
         kept[without] = False
     weights = None if rules.weights is None else _weights(provider, rules.weights)[kept]
+    shutil.rmtree(target, ignore_errors=True)  # of which somebody removed a file
     temporary = f"{target}.{secrets.token_hex(8)}.tmp"
+    try:
+        _write_arrays(temporary, kept, weights, document)
+        os.replace(temporary, target)
+        sync(os.path.dirname(target))
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _write_arrays(temporary: str, kept: np.ndarray, weights: np.ndarray | None, document: dict[str, Any]) -> None:
     Path(temporary).mkdir(parents=True)
     padded = np.zeros(-(-len(kept) // _WORD_ROWS) * _WORD_ROWS, dtype=bool)
     padded[: len(kept)] = kept
@@ -165,8 +175,20 @@ def _build(
     np.save(f"{temporary}/prefix.npy", np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
     if weights is not None:
         np.save(f"{temporary}/weights.npy", _fixed_point(weights))
-    Path(temporary, "plan.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    os.replace(temporary, target)
+    Path(temporary, _DOCUMENT).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    for name in os.listdir(temporary):
+        sync(os.path.join(temporary, name))
+    sync(temporary)
+
+
+def _is_complete(folder: str) -> bool:
+    """Whether all files of a plan are there; cleaners of temporary folders go by file."""
+    try:
+        document = json.loads(Path(folder, _DOCUMENT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    names = ["kept.npy", "prefix.npy", *(["weights.npy"] if document["weights"] is not None else [])]
+    return all(os.path.exists(os.path.join(folder, name)) for name in names)
 
 
 def _weights(provider: Provider, weights: str | Sequence[float] | np.ndarray) -> np.ndarray:
@@ -197,9 +219,10 @@ def _weights(provider: Provider, weights: str | Sequence[float] | np.ndarray) ->
 
 def _fixed_point(weights: np.ndarray) -> np.ndarray:
     """Prefix sums of the weights in units of 2^-24 of their mean, int64 [num_kept + 1]."""
-    total = weights.sum()
-    if len(weights) and total <= 0:
+    if len(weights) and weights.max() <= 0:
         raise InvalidInput("all weights are 0: expected at least one row to draw")
+    weights = weights / weights.max() if len(weights) else weights  # so that no sum overflows or vanishes
+    total = weights.sum()
     scaled = np.rint(weights * (len(weights) / total if len(weights) else 1.0) * _WEIGHT_UNIT).astype(np.int64)
     return np.concatenate([[0], np.cumsum(scaled)]).astype(np.int64)
 

@@ -22,7 +22,7 @@ import numpy as np
 from headrace.errors import InvalidInput
 from headrace.units import format_bytes
 
-__all__ = ["Ring", "Slot"]
+__all__ = ["Ring", "Slot", "SlotRoom"]
 
 _ALIGNMENT = 64
 
@@ -75,6 +75,21 @@ class Slot:
         """Where an array lies in the slot; None if it lies elsewhere or is not contiguous."""
         offset: int = array.__array_interface__["data"][0] - self._address
         return offset if array.flags.c_contiguous and offset >= 0 and offset + array.nbytes <= self._used else None
+
+
+class SlotRoom:
+    """Room in a slot as long as there is some, else anywhere."""
+
+    def __init__(self, slot: Slot | None) -> None:
+        self._slot = slot
+
+    def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+        if self._slot is not None:
+            try:
+                return self._slot.allocate(shape, dtype)
+            except InvalidInput:  # larger than a slot
+                pass
+        return np.empty(shape, dtype)
 
 
 class Ring:

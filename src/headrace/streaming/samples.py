@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from blake3 import blake3
 
 from headrace.errors import DataCorrupted, HeadraceError, InvalidInput
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from headrace.streaming.plan import Plan
     from headrace.streaming.provider import Provider
 
-__all__ = ["FailedSample", "OutputBuffers", "Sample", "SampleContext", "SampleMaker", "Stage"]
+__all__ = [
+    "FailedSample",
+    "MadeSamples",
+    "OutputBuffers",
+    "Sample",
+    "SampleContext",
+    "SampleMaker",
+    "Stage",
+    "describe_stage",
+]
 
 Sample = dict[str, Any]
 Transform = Callable[..., Sample]
@@ -61,7 +71,7 @@ class OutputBuffers:
 class SampleContext:
     """What a transform may know besides the sample. One sample, one thread."""
 
-    __slots__ = ("_buffers", "_idx", "_random", "_seed", "epoch", "key")
+    __slots__ = ("_buffers", "_given", "_idx", "_random", "_seed", "epoch", "key")
 
     def __init__(self, *, key: str, seed: int, epoch: int, buffers: OutputBuffers | None = None, idx: int = 0) -> None:
         self.key = key
@@ -70,6 +80,7 @@ class SampleContext:
         self._buffers = buffers
         self._idx = idx
         self._random: SampleRandom | None = None
+        self._given: set[str] = set()
 
     @property
     def random(self) -> SampleRandom:
@@ -78,10 +89,12 @@ class SampleContext:
             self._random = SampleRandom(seed=self._seed, epoch=self.epoch, key=self.key)
         return self._random
 
-    def output(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    def output(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray:
         """Uninitialised room for the field `name` of this sample; in a batch it is the batch's own memory."""
-        if self._buffers is None:
-            return np.empty(shape, dtype)
+        dtype = np.dtype(dtype)
+        if self._buffers is None or name in self._given:
+            return np.empty(shape, dtype)  # the room of the batch may hold what a second transform reads
+        self._given.add(name)
         return self._buffers.output(name, self._idx, shape, dtype)
 
 
@@ -92,6 +105,20 @@ class Stage:
     name: str = "queued"  # "queued", "read", "transform", "collate", "done"
     key: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+def describe_stage(number: int, stage: Stage) -> str:
+    """A batch under way in words."""
+    sample = f" (sample {stage.key})" if stage.key is not None and stage.name == "transform" else ""
+    return f"batch {number}: {stage.name}{sample}"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSamples:
+    """Samples and the rows that they were made of, int64 [num_samples]."""
+
+    samples: list[Sample]
+    rows: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +185,9 @@ class SampleMaker:
         buffers: OutputBuffers,
         stage: Stage,
         failed: list[FailedSample],
-    ) -> list[Sample]:
+    ) -> MadeSamples:
         """The samples of one batch in order. One that cannot be made raises, or another takes its place."""
+        used = rows
         started = time.perf_counter()
         stage.name = "read"
         try:
@@ -183,13 +211,14 @@ class SampleMaker:
             except HeadraceError as error:
                 if self.on_error == "raise":
                     raise
-                made.append(
-                    self._substitute(
-                        int(rows[idx]), error, position=int(positions[idx]), epoch=epoch, buffers=buffers, idx=idx,
-                        failed=failed,
-                    )
+                other, sample = self._substitute(
+                    int(rows[idx]), error, position=int(positions[idx]), epoch=epoch, buffers=buffers, idx=idx,
+                    failed=failed,
                 )  # fmt: skip
-        return made
+                made.append(sample)
+                used = rows.copy() if used is rows else used
+                used[idx] = other
+        return MadeSamples(made, used)
 
     def _read_or_error(self, row: int) -> Sample | HeadraceError:
         try:
@@ -207,8 +236,8 @@ class SampleMaker:
         buffers: OutputBuffers,
         idx: int,
         failed: list[FailedSample],
-    ) -> Sample:
-        """Another sample of the plan, the same one on every run."""
+    ) -> tuple[int, Sample]:
+        """The row and sample of another place of the plan, the same one on every run."""
         failed.append(self._record(row, error, position=position, epoch=epoch))
         tried = {row}
         for attempt in range(4 * _MAX_SUBSTITUTES):
@@ -222,7 +251,7 @@ class SampleMaker:
             try:
                 (sample,) = self.read(np.array([other], dtype=np.int64))
                 context = SampleContext(key=sample["_id"], seed=self.seed, epoch=epoch, buffers=buffers, idx=idx)
-                return self.transformed(sample, context)
+                return other, self.transformed(sample, context)
             except HeadraceError as again:
                 failed.append(self._record(other, again, position=position, epoch=epoch))
         raise DataCorrupted(

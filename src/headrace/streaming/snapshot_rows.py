@@ -77,6 +77,7 @@ class SnapshotRows:
         self._cells = MediaReader(self._store, self._base, locations=self._locations)
         self._is_whole = all(places is None for places in self._places)
         self._opened: dict[int, Page] = {}
+        self._commit_numbers = np.array([int(name) for name in self._commit_ids], dtype=np.int64)  # [num_commits]
         self._shards: list[dict[int, Container]] = [{} for _ in self._layouts]
         self._row_starts_list: list[int] = self._row_starts.tolist()
         self._layout_starts_list: list[int] = self._layout_starts.tolist()
@@ -127,7 +128,7 @@ class SnapshotRows:
             if chosen is not None:
                 mine = commit == idx
                 ordinals[mine] = chosen[ordinals[mine]]
-        return np.array([int(self._commit_ids[idx]) for idx in commit.tolist()], dtype=np.int64), ordinals
+        return self._commit_numbers[commit], ordinals
 
     def version(self, identity: str) -> SnapshotRows:
         """The rows of another snapshot of the dataset; only where the provider was made, not in its copies.

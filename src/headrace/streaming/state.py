@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from headrace.errors import InvalidInput
-from headrace.streaming.order import Order
+from headrace.streaming.order import MAX_CUSTOM_LANES, MAX_ROWS, MAX_WINDOW_BLOCKS, Order
 from headrace.streaming.permutations import ORDER_VERSION
 
 __all__ = ["STATE_FORMAT", "Segment", "StreamState"]
@@ -16,7 +17,7 @@ STATE_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Positions [start, end) of one epoch under one order of one plan. `end` is None while it goes on."""
+    """Positions [start, end) of one epoch under one order of one plan that were consumed."""
 
     rows: str  # identity of the provider
     plan: str
@@ -37,16 +38,44 @@ class Segment:
         }
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Segment:
-        """Read a segment."""
-        return cls(
-            document["snapshot"],
-            document["plan"],
-            Order.from_json(document["order"]),
-            document["epoch"],
-            document["from"],
-            document["to"],
+    def from_json(cls, document: Mapping[str, Any]) -> Segment:
+        """Read a segment.
+
+        Raises:
+            InvalidInput: A field is missing or out of range.
+        """
+        order = document["order"]
+        known = Order(
+            num_samples=_whole(order, "num_samples", to=MAX_ROWS),
+            mode=_word(order, "mode", ("global", "block", "none")),
+            seed=_whole(order, "seed", to=2**63),
+            lanes=_whole(order, "lanes", at_least=1, to=MAX_CUSTOM_LANES),
+            block_rows=_whole(order, "block_rows", at_least=1, to=2**31),
+            window_blocks=_whole(order, "window_blocks", at_least=1, to=MAX_WINDOW_BLOCKS),
         )
+        end = _whole(document, "to", to=known.num_samples)
+        return cls(
+            _word(document, "snapshot"),
+            _word(document, "plan"),
+            known,
+            _whole(document, "epoch", to=2**31),
+            _whole(document, "from", to=end),
+            end,
+        )
+
+
+def _whole(document: Mapping[str, Any], name: str, *, at_least: int = 0, to: int) -> int:
+    value = document[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not at_least <= value <= to:
+        raise InvalidInput(f"{name} is {value!r}, expected a whole number from {at_least} to {to}")
+    return value
+
+
+def _word(document: Mapping[str, Any], name: str, known: tuple[str, ...] = ()) -> Any:
+    value = document[name]
+    if not isinstance(value, str) or (known and value not in known):
+        raise InvalidInput(f"{name} is {value!r}, expected {' or '.join(known) or 'a text'}")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +106,7 @@ class StreamState:
         Raises:
             InvalidInput: It is none, or of another version.
         """
-        if not isinstance(document, dict) or "segments" not in document or "format" not in document:
+        if not isinstance(document, Mapping) or "segments" not in document or "format" not in document:
             raise InvalidInput(f"this is no state of a loader: {str(document)[:120]}; expected what state_dict() gave")
         if document["format"] != STATE_FORMAT or document.get("order_version") != ORDER_VERSION:
             raise InvalidInput(
@@ -87,8 +116,9 @@ class StreamState:
             )
         try:
             segments = tuple(Segment.from_json(segment) for segment in document["segments"])
+            steps = _whole({"steps": 0, **document}, "steps", to=MAX_ROWS)
         except (KeyError, TypeError, InvalidInput) as error:
             raise InvalidInput(f"the state is damaged: {error}; expected what state_dict() gave") from error
         if not segments:
             raise InvalidInput("the state has no segment; expected what state_dict() gave")
-        return cls(segments, document.get("steps", 0))
+        return cls(segments, steps)

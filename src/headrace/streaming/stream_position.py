@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -35,13 +36,10 @@ class StreamPosition:
                 f"{len(data)} samples make no global batch of {global_batch}: use a smaller one, or drop_last=False"
             )
 
-    @property
-    def steps_left(self) -> int:
-        """Of the epoch that is under way."""
-        current = self.state.current
+    def _steps_left(self, state: StreamState) -> int:
         return steps_left(
-            current.end,
-            num_samples=current.order.num_samples,
+            state.current.end,
+            num_samples=state.current.order.num_samples,
             global_batch=self._global_batch,
             drop_last=self._drop_last,
         )
@@ -63,30 +61,35 @@ class StreamPosition:
             stride=stride,
         )
 
-    def after(self, state: StreamState, task: Task) -> StreamState:
-        """The state once the task's batch is consumed; after the last one it is the start of the next epoch."""
-        current = state.current
-        left = steps_left(
-            task.position_end,
-            num_samples=current.order.num_samples,
-            global_batch=self._global_batch,
-            drop_last=self._drop_last,
-        )
-        if left == 0:
-            return self._data.next_epoch(state)
-        return StreamState((*state.segments[:-1], replace(current, end=task.position_end)), task.step + 1)
+    def consumed(self, begun: StreamState, task: Task) -> StreamState:
+        """The state once the batch of a task of the epoch that was begun is consumed, the last one included."""
+        segment = replace(begun.current, end=task.position_end)
+        return StreamState((*begun.segments[:-1], segment), task.step + 1)
+
+    def after(self, begun: StreamState, task: Task) -> StreamState:
+        """The same, but after the last batch the start of the next epoch."""
+        state = self.consumed(begun, task)
+        return self._data.next_epoch(begun) if self._steps_left(state) == 0 else state
+
+    def advance(self, state: StreamState) -> None:
+        """Be there, and walk the plan that belongs to it: what remains of a changed epoch ends with the epoch."""
+        if state.current.epoch != self.state.current.epoch:
+            self._plan = self._data.plan
+        self.state = state
 
     def finish_epoch(self, begun: StreamState) -> None:
         """The epoch that was under way in `begun` is over."""
         if self.state.current.epoch == begun.current.epoch:
-            self.state = self._data.next_epoch(begun)
-        self._plan = self._data.plan
+            self.advance(self._data.next_epoch(begun))
 
     def go_to(self, epoch: int) -> None:
-        """The start of an epoch."""
+        """The start of an epoch, unless the stream stands in it already."""
+        epoch = operator.index(epoch)
+        if epoch < 0:
+            raise InvalidInput(f"epoch {epoch}: expected a whole number from 0")
         current = self.state.current
-        self.state = self._data.next_epoch(StreamState((replace(current, epoch=epoch - 1),)))
-        self._plan = self._data.plan
+        if current.epoch != epoch:
+            self.advance(self._data.next_epoch(StreamState((replace(current, epoch=epoch - 1),))))
 
     def load(self, document: Mapping[str, Any], *, changed: bool) -> None:
         """Take over a stored state; as `StreamingDataset.resumed`."""

@@ -47,8 +47,8 @@ def find_placement(*, rank: int | None, world_size: int | None, mesh: Any) -> Pl
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         return Placement(distributed.get_rank(), distributed.get_world_size())
-    for rank_name, world_name in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
-        if rank_name in os.environ and world_name in os.environ:
+    for rank_name, world_name in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
+        if rank_name in os.environ and world_name in os.environ:  # SLURM sets the second only in what srun started
             return Placement(_number(rank_name), _number(world_name))
     return Placement(0, 1)
 

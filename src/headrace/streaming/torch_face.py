@@ -10,7 +10,19 @@ import numpy as np
 
 from headrace.errors import MissingExtra
 
-__all__ = ["as_tensors", "cuda_is_used", "pinned", "torch_face_of", "torch_is_loaded", "worker_share"]
+__all__ = [
+    "as_tensors",
+    "cuda_is_used",
+    "is_tensor",
+    "pinned",
+    "stacked_tensors",
+    "torch_face_of",
+    "torch_is_loaded",
+    "worker_share",
+]
+
+
+_WIDEST_BYTES = 8  # of a number that torch has
 
 
 @cache
@@ -50,11 +62,32 @@ def as_tensors(value: Any) -> Any:
             import torch
         except ImportError as error:
             raise MissingExtra("batch_format='torch' needs torch: pip install torch") from error
-        return torch.from_numpy(value) if value.dtype.kind in "biuf" else value
+        if value.dtype.kind not in "biuf" or value.dtype.itemsize > _WIDEST_BYTES:
+            return value
+        return torch.from_numpy(np.ascontiguousarray(value, value.dtype.newbyteorder("=")))
     if isinstance(value, dict):
         for name, item in value.items():
             value[name] = as_tensors(item)
     return value
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a transform gave a torch tensor."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def stacked_tensors(values: list[Any]) -> Any:
+    """Tensors side by side, [batch, ...], as an array where numpy has their type; the list if they are not alike."""
+    torch = sys.modules["torch"]
+    first = values[0]
+    if not all(is_tensor(value) and value.shape == first.shape and value.dtype == first.dtype for value in values):
+        return values
+    stacked = torch.stack([value.detach().cpu() for value in values])
+    try:
+        return stacked.numpy()  # goes through shared memory like all arrays, and becomes a tensor again
+    except TypeError:  # bfloat16 and others
+        return stacked
 
 
 def pinned(value: Any) -> Any:

@@ -24,7 +24,9 @@ def test_rooms_are_taken_without_a_copy() -> None:
     assert collate([{"image": room} for room in rooms], buffers)["image"] is buffers.arrays["image"]
 
 
-@pytest.mark.parametrize("change", [np.transpose, lambda a: a[::-1], lambda a: a[:, ::-1], lambda a: a + 1, np.copy], ids=range(5))
+@pytest.mark.parametrize(
+    "change", [np.transpose, lambda a: a[::-1], lambda a: a[:, ::-1], lambda a: a + 1, np.copy], ids=range(5)
+)
 def test_room_that_a_later_transform_changed_is_stacked(change: Any) -> None:
     buffers, rooms = _rooms(2)
     images = [change(room) for room in rooms]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import logging
 import multiprocessing
@@ -22,7 +23,9 @@ from headrace.datasets.dataset import Dataset
 from headrace.errors import InvalidInput, Unavailable
 from headrace.streaming import DataLoader, ShuffleOptions
 from tests.stream_lakes import (
+    Counted,
     Noise,
+    Reversed,
     dies_on_13,
     epoch_of,
     fails_on_13,
@@ -32,6 +35,8 @@ from tests.stream_lakes import (
     sleeps_on_13,
     small_dataset,
     stream,
+    with_tensor,
+    with_unsendable_field,
 )
 
 ENGINES: list[dict[str, Any]] = [
@@ -179,6 +184,121 @@ def test_resume_over_a_changed_dataset_holds_the_rest_once(tmp_path: Path) -> No
     assert sorted(n for batch in loader for n in numbers_of(batch)) == sorted(kept), "the next epoch is a whole one"
 
 
+def test_resume_between_epochs_over_changed_data_is_a_plain_epoch(tmp_path: Path) -> None:
+    """Nothing was consumed, so the plan is the one of a fresh start, and its states load like all others."""
+    dataset = small_dataset(tmp_path)
+    loader = DataLoader(stream(dataset), batch_size=40, num_workers=0)
+    list(loader)
+    state = loader.state_dict()
+    dataset.commit(rows(5000, 10))
+    loader.load_state_dict(state, snapshot=dataset.snapshot())
+    first = next(iter(loader))
+    again = DataLoader(stream(dataset), batch_size=40, num_workers=0)
+    again.load_state_dict(loader.state_dict())
+    seen = numbers_of(first) + [n for batch in again for n in numbers_of(batch)]
+    assert sorted(seen) == [*range(407), *range(5000, 5010)]
+
+
+def test_rest_that_is_left_on_its_last_batch_is_followed_by_a_whole_epoch(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    loader = DataLoader(stream(dataset), batch_size=40, num_workers=0)
+    for batch in itertools.islice(loader, 5):
+        assert batch.epoch == 0
+    dataset.commit(rows(5000, 10))
+    loader.load_state_dict(loader.state_dict(), snapshot=dataset.snapshot())
+    rest = [numbers_of(batch) for batch in itertools.islice(loader, 6)]
+    assert sum(map(len, rest)) == 217
+    assert sorted(n for batch in loader for n in numbers_of(batch)) == [*range(407), *range(5000, 5010)]
+
+
+def test_many_changes_in_one_epoch_stay_fast_and_exact(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    loader = DataLoader(stream(dataset), batch_size=10, num_workers=0)
+    seen: list[int] = []
+    for change in range(10):
+        seen += numbers_of(next(iter(loader)))
+        dataset.commit(rows(1000 + 10 * change, 3))
+        loader.load_state_dict(loader.state_dict(), snapshot=dataset.snapshot())
+    seen += [n for batch in loader for n in numbers_of(batch)]
+    assert sorted(seen) == sorted([*range(407), *(1000 + 10 * change + n for change in range(10) for n in range(3))])
+
+
+def test_load_that_fails_leaves_the_loader_where_it_was(tmp_path: Path, dataset: Dataset) -> None:
+    loader = DataLoader(stream(dataset), batch_size=40, num_workers=0)
+    next(iter(loader))
+    state = loader.state_dict()
+    damaged = json.loads(json.dumps(state))
+    damaged["segments"][0]["to"] = 10**6
+    with pytest.raises(InvalidInput, match="to is 1000000"):
+        loader.load_state_dict(damaged, snapshot=small_dataset(tmp_path).snapshot())
+    assert loader.state_dict() == state
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("to",), -5), (("to",), 1.5), (("to",), "5"), (("to",), True), (("from",), 41), (("epoch",), -1),
+        (("order", "num_samples"), 7), (("order", "num_samples"), 5000), (("order", "mode"), "weird"),
+        (("order", "lanes"), 10**9), (("order", "lanes"), 1.5), (("order", "window_blocks"), 10**18),
+        (("snapshot",), None), (("plan",), "x" * 64),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_damaged_state_is_refused(dataset: Dataset, place: tuple[str, ...], value: Any) -> None:
+    loader = DataLoader(stream(dataset), batch_size=40, num_workers=0)
+    next(iter(loader))
+    state = json.loads(json.dumps(loader.state_dict()))
+    target = state["segments"][0]
+    for name in place[:-1]:
+        target = target[name]
+    target[place[-1]] = value
+    with pytest.raises(InvalidInput):
+        loader.load_state_dict(state)
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=str)
+def test_iteration_over_a_loader_that_was_closed_is_refused(dataset: Dataset, engine: dict[str, Any]) -> None:
+    loader = DataLoader(stream(dataset), batch_size=8, **engine)
+    held = iter(loader)
+    next(held)
+    loader.close()
+    with pytest.raises(InvalidInput, match="closed"):
+        next(held)
+    assert len(list(loader)) == 50, "a new iteration goes on"
+    loader.close()
+
+
+@pytest.mark.parametrize("engine", PROCESSES, ids=str)
+def test_field_that_cannot_be_sent_is_an_error(dataset: Dataset, engine: dict[str, Any]) -> None:
+    with (
+        DataLoader(stream(dataset, transforms=[with_unsendable_field]), batch_size=8, **engine) as loader,
+        pytest.raises(InvalidInput, match="workers='threads'"),
+    ):
+        next(iter(loader))
+
+
+def test_substitute_is_what_restore_keys_name(dataset: Dataset) -> None:
+    data = stream(dataset, transforms=[fails_on_13], on_error="substitute")
+    for batch in DataLoader(data, batch_size=48, num_workers=0):
+        for key, number in zip(batch.restore_keys(), batch["n"]):
+            assert data.restore(key)["n"] == number
+
+
+def test_room_that_is_asked_for_twice_is_another(dataset: Dataset) -> None:
+    data = stream(dataset, transforms=[Counted(), Reversed()], shuffle=None)
+    (batch,) = DataLoader(data, batch_size=407, num_workers=0)
+    assert np.asarray(batch["count"])[:3].tolist() == [data[idx]["count"].tolist() for idx in range(3)]
+
+
+def test_tensors_of_transforms_are_stacked(dataset: Dataset) -> None:
+    torch = pytest.importorskip("torch")
+    for engine in ENGINES:
+        with DataLoader(stream(dataset, transforms=[with_tensor]), batch_size=48, **engine) as loader:
+            batch = next(iter(loader))
+            assert isinstance(batch["tensor"], torch.Tensor)
+            assert batch["tensor"].shape == (48, 2)
+
+
 def test_state_of_other_data_is_refused_with_both_names(tmp_path: Path, dataset: Dataset) -> None:
     loader = DataLoader(stream(dataset, where="n > 5"), batch_size=48, num_workers=0)
     next(iter(loader))
@@ -270,7 +390,7 @@ def test_lambda_for_a_spawned_process_is_refused_with_the_remedy(dataset: Datase
 def test_batches_that_are_kept_stay_what_they_were(dataset: Dataset) -> None:
     """Slots are used again only when nobody holds an array in them."""
     for engine in ENGINES:
-        with DataLoader(stream(dataset, transforms=[Noise()]), batch_size=16, **engine) as loader:
+        with DataLoader(stream(dataset, transforms=[Noise()]), batch_size=16, batch_format="numpy", **engine) as loader:
             kept = list(loader)
             copies = [batch["noise"].copy() for batch in kept]
             for batch in loader:
@@ -333,6 +453,8 @@ def test_rank_and_world_come_from_the_launcher(dataset: Dataset, monkeypatch: py
     monkeypatch.delenv("RANK")
     monkeypatch.setenv("SLURM_PROCID", "2")
     monkeypatch.setenv("SLURM_NTASKS", "3")
+    assert DataLoader(stream(dataset), batch_size=4).global_batch_size == 4, "a batch script without srun"
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
     assert DataLoader(stream(dataset), batch_size=4).global_batch_size == 12
 
 

@@ -46,7 +46,7 @@ def peek(
         loader.set_epoch(epoch)
         for batch in loader:
             samples = [
-                {"position": position, **{name: _plain(values[idx]) for name, values in batch.items()}}
+                {"position": position, **{name: _of_sample(values, idx) for name, values in batch.items()}}
                 for idx, position in enumerate(batch.positions.tolist())
             ]
             documents.append({"step": batch.step, "samples": samples})
@@ -72,6 +72,13 @@ def peek(
         rows = [[_short(sample[name]) for name in names] for sample in document["samples"]]
         output.table([Column(name) for name in names], rows)
     output.next("stream", "bench", snapshot_text(ref, snapshot_id=data.provider.identity, alias=None))
+
+
+def _of_sample(values: Any, idx: int) -> Any:
+    """One sample's part of a field; fields of structs are dicts."""
+    if isinstance(values, dict):
+        return {name: _of_sample(part, idx) for name, part in values.items()}
+    return _plain(values[idx])
 
 
 def _plain(value: Any) -> Any:

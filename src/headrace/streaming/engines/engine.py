@@ -23,6 +23,10 @@ class Engine(Protocol):
         """The batch of a submitted task, or its error raised; None if it takes longer."""
         ...
 
+    def forget(self, number: int) -> None:
+        """Nobody will ask for this task's batch any more; does not wait."""
+        ...
+
     def stages(self) -> list[str]:
         """What each task under way is doing, in words; for the message about a stall."""
         ...

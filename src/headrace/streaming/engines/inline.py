@@ -27,6 +27,10 @@ class InlineEngine:
         """As `Engine.result`; takes as long as it takes."""
         return self._maker.make(self._tasks.pop(number), allocate=np.empty, stage=Stage())
 
+    def forget(self, number: int) -> None:
+        """As `Engine.forget`."""
+        self._tasks.pop(number, None)
+
     def stages(self) -> list[str]:
         """As `Engine.stages`."""
         return []

@@ -16,20 +16,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from pickle import PicklingError
 from typing import Any
 
 from headrace import errors
 from headrace.errors import HeadraceError, InvalidInput, Unavailable
-from headrace.streaming.engines.threads import describe_stage
 from headrace.streaming.making import BatchMaker, MadeBatch, PackedBatch, Task, pack, unpack
-from headrace.streaming.ring import Ring
-from headrace.streaming.samples import Stage
+from headrace.streaming.ring import Ring, SlotRoom
+from headrace.streaming.samples import Stage, describe_stage
 
 __all__ = ["ProcessEngine"]
 
 _CONSUMER_SLOTS = 2  # that the consumer may hold at once; further batches are copied out
 _STOP_SECONDS = 1.0
+_FREE_SLOT_SECONDS = 60.0
 _STOP = "stop"
+_PARENT_SECONDS = 1.0  # between looks at whether the trainer is still there
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class ProcessEngine:
         self._ring = Ring(depth + _CONSUMER_SLOTS + 1, slot_bytes=slot_bytes)
         self._slots: dict[int, int] = {}  # task to slot
         self._results: dict[int, PackedBatch | BaseException] = {}
+        self._forgotten: set[int] = set()
         self._workers: list[_Worker] = []
         context = multiprocessing.get_context(start_method)
         try:
@@ -72,7 +75,7 @@ class ProcessEngine:
         )
         try:
             process.start()
-        except (AttributeError, TypeError) as error:  # what pickle raises for what it cannot carry
+        except (AttributeError, TypeError, PicklingError) as error:  # what pickle raises for what it cannot carry
             raise InvalidInput(
                 f"the dataset cannot be sent to a worker process: {error}. Transforms and collate must be functions or "
                 "classes of a module, not lambdas or local ones; or use workers='threads', or "
@@ -83,9 +86,15 @@ class ProcessEngine:
 
     def submit(self, task: Task) -> None:
         """As `Engine.submit`."""
+        if not self._workers:
+            raise InvalidInput("the loader was closed; iterate it again")
         slot = self._ring.take()
-        if slot is None:  # the consumer holds few slots, and no more than depth tasks are under way
-            raise RuntimeError("no slot is free although fewer tasks than slots are under way")
+        deadline = time.monotonic() + _FREE_SLOT_SECONDS
+        while slot is None:  # tasks that nobody wants any more are still under way
+            if time.monotonic() > deadline or not any(worker.under_way for worker in self._workers):
+                raise Unavailable(f"no room for a batch became free: {'; '.join(self.stages())}")
+            self._receive(_STOP_SECONDS)
+            slot = self._ring.take()
         worker = min(self._workers, key=lambda worker: len(worker.under_way))
         self._slots[task.number] = slot
         worker.under_way.add(task.number)
@@ -123,14 +132,32 @@ class ProcessEngine:
         by_connection = {worker.connection: worker for worker in self._workers}
         ready = wait(list(by_connection), timeout_seconds)
         for connection in ready:
-            worker = by_connection[connection]  # type: ignore[index]
-            try:
-                number, result = worker.connection.recv()
-            except (EOFError, OSError):
-                self._raise_died(worker)
-            worker.under_way.discard(number)
-            self._results[number] = _error(*result) if isinstance(result, tuple) else result
+            self._receive_from(by_connection[connection])  # type: ignore[index]
         return bool(ready)
+
+    def _receive_from(self, worker: _Worker) -> list[str] | None:
+        """Take in one message; what it says of the stages, if it does."""
+        try:
+            number, result = worker.connection.recv()
+        except (EOFError, OSError):
+            self._raise_died(worker)
+        if number is None:
+            stages: list[str] = result
+            return stages
+        worker.under_way.discard(number)
+        if number in self._forgotten:
+            self._forgotten.discard(number)
+            self._ring.give_back(self._slots.pop(number))
+        else:
+            self._results[number] = _error(*result) if isinstance(result, tuple) else result
+        return None
+
+    def forget(self, number: int) -> None:
+        """As `Engine.forget`."""
+        if self._results.pop(number, None) is not None:
+            self._ring.give_back(self._slots.pop(number))
+        elif number in self._slots:
+            self._forgotten.add(number)
 
     def _raise_died(self, worker: _Worker) -> None:
         worker.process.join(_STOP_SECONDS)
@@ -150,16 +177,12 @@ class ProcessEngine:
                 continue
             try:
                 worker.connection.send(None)
-                if worker.connection.poll(_STOP_SECONDS):
-                    while True:
-                        number, result = worker.connection.recv()
-                        if number is None:
-                            answers += [f"process {worker.process.pid}, {text}" for text in result]
-                            break
-                        worker.under_way.discard(number)
-                        self._results[number] = _error(*result) if isinstance(result, tuple) else result
-                else:
-                    answers.append(f"process {worker.process.pid} does not answer")
+                texts: list[str] | None = None
+                while texts is None and worker.connection.poll(_STOP_SECONDS):
+                    texts = self._receive_from(worker)
+                answers += [f"process {worker.process.pid}, {text}" for text in texts or ["does not answer"]]
+            except Unavailable as died:
+                answers.append(str(died))
             except (OSError, EOFError):
                 answers.append(f"process {worker.process.pid} is gone")
         return answers
@@ -200,8 +223,13 @@ def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: i
         thread.start()
     parent = multiprocessing.parent_process()
     waited: list[Any] = [connection] if parent is None else [connection, parent.sentinel]
+    # A process that the trainer forked and that outlives it holds both pipes open, so the parent's number is looked at
+    # too; a worker of the fork server is no child of the trainer, but inherits no pipe either.
+    parent_pid = os.getppid()
     while True:
-        ready = wait(waited)
+        ready = wait(waited, _PARENT_SECONDS)
+        if not ready and os.getppid() == parent_pid:
+            continue
         if connection not in ready:
             os._exit(0)  # the parent died
         try:
@@ -229,13 +257,13 @@ def _make_batches(
         slot = ring.slot(number, is_owned=False)
         result: object
         try:
-            result = pack(maker.make(task, allocate=slot.allocate, stage=stages[task.number]), slot)
+            result = pack(maker.make(task, allocate=SlotRoom(slot), stage=stages[task.number]), slot)
         except BaseException as error:  # noqa: BLE001 - raised where the batch is consumed
             result = (type(error).__module__, type(error).__name__, str(error))
         stages.pop(task.number, None)
         try:
             send((task.number, result))
-        except (TypeError, AttributeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a value's own pickling raises
             what = f"a field of the batch cannot be sent from a worker process: {error}; use workers='threads'"
             send((task.number, (InvalidInput.__module__, InvalidInput.__name__, what)))
 

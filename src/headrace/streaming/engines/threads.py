@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Any
-
-import numpy as np
 
 from headrace.errors import InvalidInput
 from headrace.streaming.making import BatchMaker, MadeBatch, Task
-from headrace.streaming.ring import Ring, Slot
-from headrace.streaming.samples import Stage
+from headrace.streaming.ring import Ring, SlotRoom
+from headrace.streaming.samples import Stage, describe_stage
 
 __all__ = ["ThreadEngine"]
 
@@ -28,6 +25,7 @@ class ThreadEngine:
         self._stages: dict[int, Stage] = {}
         self._arrived = threading.Condition()
         self._is_closed = False
+        self._forgotten: set[int] = set()
         self._threads = [
             threading.Thread(target=self._work, name=f"headrace-batch-{idx}", daemon=True) for idx in range(num_threads)
         ]
@@ -36,6 +34,8 @@ class ThreadEngine:
 
     def submit(self, task: Task) -> None:
         """As `Engine.submit`."""
+        if self._is_closed:
+            raise InvalidInput("the loader was closed; iterate it again")
         self._stages[task.number] = Stage()
         self._tasks.put(task)
 
@@ -49,6 +49,13 @@ class ThreadEngine:
         if isinstance(found, BaseException):
             raise found
         return found
+
+    def forget(self, number: int) -> None:
+        """As `Engine.forget`."""
+        with self._arrived:
+            if self._results.pop(number, None) is None:
+                self._forgotten.add(number)
+            self._stages.pop(number, None)
 
     def stages(self) -> list[str]:
         """As `Engine.stages`."""
@@ -65,38 +72,24 @@ class ThreadEngine:
             task = self._tasks.get()
             if task is None or self._is_closed:
                 return
+            with self._arrived:
+                if task.number in self._forgotten:
+                    self._forgotten.discard(task.number)
+                    continue
             try:
                 made: MadeBatch | BaseException = self._make(task)
             except BaseException as error:  # noqa: BLE001 - raised in the consumer's thread
                 made = error
             with self._arrived:
-                self._results[task.number] = made
-                self._arrived.notify_all()
+                if task.number in self._forgotten:
+                    self._forgotten.discard(task.number)
+                else:
+                    self._results[task.number] = made
+                    self._arrived.notify_all()
             del made
 
     def _make(self, task: Task) -> MadeBatch:
-        stage = self._stages[task.number]
+        stage = self._stages.get(task.number) or Stage()
         number = self._ring.take()
         slot = None if number is None else self._ring.slot(number, is_owned=True)
-        return self._maker.make(task, allocate=_Room(slot), stage=stage)
-
-
-class _Room:
-    """Room in a slot as long as there is some, else anywhere."""
-
-    def __init__(self, slot: Slot | None) -> None:
-        self._slot = slot
-
-    def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-        if self._slot is not None:
-            try:
-                return self._slot.allocate(shape, dtype)
-            except InvalidInput:  # larger than a slot
-                pass
-        return np.empty(shape, dtype)
-
-
-def describe_stage(number: int, stage: Stage) -> str:
-    """A task in words."""
-    sample = f" (sample {stage.key})" if stage.key is not None and stage.name == "transform" else ""
-    return f"batch {number}: {stage.name}{sample}"
+        return self._maker.make(task, allocate=SlotRoom(slot), stage=stage)

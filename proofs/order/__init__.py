@@ -1,0 +1,1 @@
+"""Proofs of the streaming order: `python -m proofs.order`."""
