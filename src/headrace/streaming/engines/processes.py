@@ -21,6 +21,7 @@ from typing import Any
 
 from headrace import errors
 from headrace.errors import HeadraceError, InvalidInput, Unavailable
+from headrace.streaming.allocator import keep_freed_memory
 from headrace.streaming.making import BatchMaker, MadeBatch, PackedBatch, Task, pack, unpack
 from headrace.streaming.ring import Ring, SlotRoom
 from headrace.streaming.samples import Stage, describe_stage
@@ -204,6 +205,7 @@ class ProcessEngine:
 
 def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: int) -> None:
     """A worker process: threads make batches until the pipe ends or the parent is gone."""
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the consumer decides; Ctrl-C reaches the whole process group
     tasks: queue.SimpleQueue[tuple[Task, int]] = queue.SimpleQueue()
     stages: dict[int, Stage] = {}

@@ -6,6 +6,7 @@ import queue
 import threading
 
 from headrace.errors import InvalidInput
+from headrace.streaming.allocator import keep_freed_memory
 from headrace.streaming.making import BatchMaker, MadeBatch, Task
 from headrace.streaming.ring import Ring, SlotRoom
 from headrace.streaming.samples import Stage, describe_stage
@@ -17,6 +18,7 @@ class ThreadEngine:
     """Threads in this process. Large arrays lie in slots that are used again when the consumer lets go of them."""
 
     def __init__(self, maker: BatchMaker, *, num_threads: int, depth: int, slot_bytes: int) -> None:
+        keep_freed_memory()
         self.depth = depth
         self._maker = maker
         self._ring = Ring(depth + num_threads + 2, slot_bytes=slot_bytes)
