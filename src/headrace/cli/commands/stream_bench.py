@@ -15,7 +15,7 @@ from headrace.schema.references import Reference
 from headrace.units import format_bytes, format_count, format_duration
 
 
-@command("bench", example="headrace stream bench lake::digits@train --seconds 5")
+@command("bench", example="headrace stream bench lake::intents@train --seconds 1")
 @reference_argument()
 @stream_options
 @click.option("--workers", "num_workers", type=click.IntRange(0, 256), default=2, show_default=True, help="How many.")

@@ -18,7 +18,7 @@ from headrace.units import format_bytes, format_count
 _LONGEST_VALUE = 60  # characters on the terminal
 
 
-@command("peek", example="headrace stream peek lake::digits@train --batches 1 --batch-size 4")
+@command("peek", example="headrace stream peek lake::intents@train --batches 1 --batch-size 4")
 @reference_argument()
 @stream_options
 @click.option("--batches", "num_batches", type=click.IntRange(1, 1_000), default=2, show_default=True, help="How many.")
