@@ -13,14 +13,18 @@ __all__ = ["half_written_files", "remove_half_written"]
 
 
 def half_written_files(store: ObjectStore, *, older_than: float) -> Iterator[tuple[str, int]]:
-    """Name and bytes of those last changed before a time (seconds since 1970), less those of processes that live."""
+    """Name and bytes of those last changed before a time (seconds since 1970), and of second names of objects, whatever
+    their time; less those of processes that live."""
     if "://" in store.uri:
         return
     with contextlib.suppress(FileNotFoundError), os.scandir(f"{store.uri}/{TEMPORARY_FOLDER}") as entries:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)
-                if entry.is_file(follow_symlinks=False) and status.st_mtime <= older_than and not _is_alive(entry.name):
+                if not entry.is_file(follow_symlinks=False) or _is_alive(entry.name):
+                    continue
+                # One that has its object's name as well is only a second name, whenever the object was last confirmed.
+                if status.st_nlink > 1 or status.st_mtime <= older_than:
                     yield entry.name, status.st_size
 
 

@@ -55,3 +55,16 @@ def test_collection_lists_and_removes_them_by_its_grace_period(tmp_path: Path) -
     assert (tmp_path / "lake" / ".tmp" / name).exists()
     assert lake.gc(grace_seconds=0).num_bytes == 12
     assert list((tmp_path / "lake" / ".tmp").iterdir()) == []
+
+
+def test_second_name_of_an_object_is_left_whatever_its_time(tmp_path: Path) -> None:
+    """The writer was killed between naming the object and dropping the name that it wrote under; another writer has
+    confirmed the object since, which dates both names anew."""
+    store = LocalStore(tmp_path / "lake")
+    store.put("a", b"content")
+    temporary = tmp_path / "lake" / ".tmp" / "999999999-x"
+    os.link(tmp_path / "lake" / "a", temporary)
+    os.utime(temporary, (4e9, 4e9))
+    assert [name for name, _ in half_written_files(store, older_than=0)] == ["999999999-x"]
+    remove_half_written(store, "999999999-x")
+    assert store.get("a") == b"content"
