@@ -26,6 +26,8 @@ from headrace.datasets.lake import Lake
 from headrace.datasets.layout_writing import ContainerSizes
 from headrace.datasets.parquet_indexing import ParquetIndex, ParquetIndexer
 from headrace.errors import DataCorrupted, InvalidInput
+from headrace.storage.containers import StoredContainer
+from headrace.storage.opening import open_store
 from tests.generated_media import image_bytes, video_bytes, wav_bytes
 from tests.s3_buckets import Bucket
 
@@ -374,17 +376,16 @@ def test_stored_files_take_one_request_each_and_one_for_the_footer(
     assert len(fresh.verify().problems) == 1
 
 
-def test_large_stored_files_pass_through_a_temporary_file(
-    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from headrace.datasets import parquet_indexing
-
-    monkeypatch.setattr(parquet_indexing, "_SPOOLED_BYTES", 100)
+def test_large_stored_files_pass_through_a_temporary_file(bucket: Bucket, tmp_path: Path) -> None:
     folder = _files(tmp_path / "files", 1)
     bucket.put("a.parquet", (folder / "00000.parquet").read_bytes())
-    lake = headrace.connect(tmp_path / "lake", options=bucket.options)
-    dataset = lake.create_dataset("a", type="IMAGE_CLASS", source=f"s3://{bucket.name}/a.parquet", media="reference")
-    assert dataset.snapshot().to_arrow(["image"]).column(0).to_pylist() == _images(40)
+    store = open_store(f"s3://{bucket.name}", options=bucket.options)
+    stat = store.stat("a.parquet")
+    assert stat is not None
+    container = StoredContainer(store, "a.parquet", name="a.parquet", size=stat.size, version=stat.version)
+    small, large = (ParquetIndexer({"image": None}, spooled_bytes=size).index(container) for size in (1 << 30, 100))
+    assert large.digest == small.digest
+    assert large.table.equals(small.table)
 
 
 _KILLED = """

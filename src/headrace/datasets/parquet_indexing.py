@@ -65,6 +65,7 @@ class ParquetIndexer:
     """Reads one file: each media value is hashed and its header checked, each other column kept as it is."""
 
     probes: Mapping[str, MediaProbe | None]  # by media column
+    spooled_bytes: int = _SPOOLED_BYTES
 
     def name(self, container: Container) -> str:
         """What names the index of a file in exactly this version, made in exactly this way."""
@@ -82,7 +83,7 @@ class ParquetIndexer:
         Raises:
             InvalidInput: It is damaged, or changed since it was listed.
         """
-        with _front_read(container) as (file, digest):
+        with _front_read(container, spooled_bytes=self.spooled_bytes) as (file, digest):
             table = self._read(file)
         if isinstance(container, LocalContainer):
             now = LocalContainer(container.path or "", name=container.name).version
@@ -169,7 +170,7 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 @contextmanager
-def _front_read(container: Container) -> Iterator[tuple[TableFile, str]]:
+def _front_read(container: Container, *, spooled_bytes: int) -> Iterator[tuple[TableFile, str]]:
     """A file that can be read at any place, and its digest; what lies in a store is fetched front to back before."""
     stream = open_front(container)
     if stream.version != container.version:
@@ -180,7 +181,7 @@ def _front_read(container: Container) -> Iterator[tuple[TableFile, str]]:
         _check_size(container, stream.num_bytes)
         yield TableFile(container.name, container.uri, size, container.open, path=container.path), digest
         return
-    is_small = size <= _SPOOLED_BYTES
+    is_small = size <= spooled_bytes
     with io.BytesIO() if is_small else cast(BinaryIO, tempfile.TemporaryFile(prefix="headrace-")) as spool:
         while piece := stream.read():
             spool.write(piece)

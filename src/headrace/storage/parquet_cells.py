@@ -22,15 +22,11 @@ import pyarrow.parquet as pq
 from headrace.errors import DataCorrupted, HeadraceError
 from headrace.storage.store import ObjectStore
 
-__all__ = ["CellChunk", "ParquetCells", "leaf_values"]
+__all__ = ["CellChunk", "CellLimits", "ParquetCells", "leaf_values"]
 
-_LIMIT_BYTES = 256 * 1024 * 1024
 _FOOTER_LIMIT_BYTES = 64 * 1024 * 1024
 _MAX_CURSORS = 16
-_WINDOW_BYTES = 16 * 1024 * 1024
 _WINDOW_ROWS = 1024  # a dictionary makes many large values out of few bytes, so bytes alone would bound nothing
-_WHOLE_BYTES = 16 * 1024 * 1024  # compressed; larger chunks are fetched piece by piece while they are decoded
-_PIECE_BYTES = 8 * 1024 * 1024
 
 
 class CellChunk(NamedTuple):
@@ -43,14 +39,24 @@ class CellChunk(NamedTuple):
     column: str  # path of the leaf column, as Parquet names it
 
 
+@dataclass(frozen=True, slots=True)
+class CellLimits:
+    """How much memory reading takes, in bytes."""
+
+    kept: int = 256 * 1024 * 1024  # decoded values, those used last
+    window: int = 16 * 1024 * 1024  # decoded at once
+    whole: int = 16 * 1024 * 1024  # compressed; larger chunks are fetched piece by piece while they are decoded
+    piece: int = 8 * 1024 * 1024
+
+
+_LIMITS = CellLimits()
+
+
 class ParquetCells:
-    """Reads values by row. Thread-safe; a chunk is decoded by one thread at a time.
+    """Reads values by row. Thread-safe; a chunk is decoded by one thread at a time."""
 
-    At most `limit_bytes` of decoded values are kept, those used last.
-    """
-
-    def __init__(self, *, limit_bytes: int = _LIMIT_BYTES) -> None:
-        self._limit_bytes = limit_bytes
+    def __init__(self, *, limits: CellLimits = _LIMITS) -> None:
+        self._limits = limits
         self._lock = threading.Lock()
         self._footers: OrderedDict[tuple[str, str], pq.FileMetaData] = OrderedDict()
         self._footer_bytes = 0
@@ -89,7 +95,7 @@ class ParquetCells:
             if known is not None:
                 self._chunks.move_to_end(key)
                 return known
-        made = _Chunk.of(store.uri, chunk, self._footer(store, chunk))
+        made = _Chunk.of(store.uri, chunk, self._footer(store, chunk), window_bytes=self._limits.window)
         with self._lock:
             made = self._chunks.setdefault(key, made)
             while len(self._chunks) > _MAX_CURSORS:
@@ -129,7 +135,7 @@ class ParquetCells:
                 return found
             try:
                 if chunk.cursor is None or chunk.next_idx > idx:
-                    chunk.cursor, chunk.next_idx = _decoded(store, chunk), 0
+                    chunk.cursor, chunk.next_idx = _decoded(store, chunk, limits=self._limits), 0
                 cursor = chunk.cursor
                 while True:
                     values = next(cursor, None)
@@ -160,7 +166,7 @@ class ParquetCells:
             replaced = self._windows.pop(key, None)
             self._window_bytes += values.nbytes - (0 if replaced is None else replaced.nbytes)
             self._windows[key] = values
-            while self._window_bytes > self._limit_bytes and len(self._windows) > 1:
+            while self._window_bytes > self._limits.kept and len(self._windows) > 1:
                 _, dropped = self._windows.popitem(last=False)
                 self._window_bytes -= dropped.nbytes
 
@@ -180,7 +186,7 @@ class _Chunk:
     next_idx: int = 0  # window that the cursor gives next
 
     @classmethod
-    def of(cls, store_uri: str, chunk: CellChunk, footer: pq.FileMetaData) -> _Chunk:
+    def of(cls, store_uri: str, chunk: CellChunk, footer: pq.FileMetaData, *, window_bytes: int) -> _Chunk:
         name = f"{store_uri}/{chunk.key}"
         if not 0 <= chunk.row_group < footer.num_row_groups:
             raise _corrupted(name, f"it has {footer.num_row_groups} row groups, and number {chunk.row_group} is asked")
@@ -189,7 +195,7 @@ class _Chunk:
         column = next((item for item in columns if item.path_in_schema == chunk.column), None)
         if column is None:
             raise _corrupted(name, f"it has no column {chunk.column!r}")
-        window_rows = group.num_rows * _WINDOW_BYTES // max(1, column.total_uncompressed_size)
+        window_rows = group.num_rows * window_bytes // max(1, column.total_uncompressed_size)
         return cls(
             store_uri,
             chunk,
@@ -217,10 +223,10 @@ def leaf_values(values: pa.Array) -> pa.LargeBinaryArray:
             return values if pa.types.is_large_binary(values.type) else values.cast(pa.large_binary())
 
 
-def _decoded(store: ObjectStore, chunk: _Chunk) -> Iterator[pa.LargeBinaryArray]:
+def _decoded(store: ObjectStore, chunk: _Chunk, *, limits: CellLimits) -> Iterator[pa.LargeBinaryArray]:
     """The windows of a chunk, one after the other."""
     name = chunk.chunk.column
-    buffer_bytes = 0 if chunk.num_bytes <= _WHOLE_BYTES else _PIECE_BYTES
+    buffer_bytes = 0 if chunk.num_bytes <= limits.whole else limits.piece
     parquet = pq.ParquetFile(
         _file(store, chunk.chunk), metadata=chunk.footer, buffer_size=buffer_bytes, pre_buffer=False
     )

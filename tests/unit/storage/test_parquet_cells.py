@@ -17,7 +17,7 @@ import pytest
 from headrace.errors import DataCorrupted, NotFound
 from headrace.storage import parquet_cells
 from headrace.storage.local import LocalStore
-from headrace.storage.parquet_cells import CellChunk, ParquetCells
+from headrace.storage.parquet_cells import CellChunk, CellLimits, ParquetCells
 from headrace.storage.store import Range
 
 _PAIR = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -124,11 +124,11 @@ def test_neighbouring_rows_decode_their_group_once_and_fetch_no_other_column(tmp
     assert chunks == [(column.data_page_offset, column.data_page_offset + column.total_compressed_size)]
 
 
-def test_more_than_the_limit_is_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_cells, "_WINDOW_BYTES", 2_000)
+def test_more_than_the_limit_is_decoded_again(tmp_path: Path) -> None:
     values = _values(200)
     store = _written(tmp_path, pa.array(values), compression="none", use_dictionary=False)
-    small, large = ParquetCells(limit_bytes=5_000), ParquetCells()
+    small = ParquetCells(limits=CellLimits(kept=5_000, window=2_000))
+    large = ParquetCells(limits=CellLimits(window=2_000))
     order = list(range(200)) + random.Random(2).sample(range(200), 50)
     for cells in (small, large):
         store.ranges.clear()
@@ -141,17 +141,15 @@ def test_more_than_the_limit_is_decoded_again(tmp_path: Path, monkeypatch: pytes
     assert small._window_bytes <= 5_000
 
 
-def test_large_chunks_are_fetched_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_cells, "_WHOLE_BYTES", 10_000)
-    monkeypatch.setattr(parquet_cells, "_PIECE_BYTES", 4_000)
-    monkeypatch.setattr(parquet_cells, "_WINDOW_BYTES", 3_000)
+def test_large_chunks_are_fetched_in_pieces(tmp_path: Path) -> None:
+    cells = ParquetCells(limits=CellLimits(whole=10_000, piece=4_000, window=3_000))
     values = _values(300)
     store = _written(
         tmp_path, pa.array(values), compression="none", use_dictionary=False, data_page_size=1_000, write_batch_size=8
     )
     rows = list(range(0, 300, 3))
     expected = [values[row] for row in rows]
-    assert _read(ParquetCells(), store, _chunk(store), rows, [len(value) for value in expected]) == expected
+    assert _read(cells, store, _chunk(store), rows, [len(value) for value in expected]) == expected
     assert len(store.ranges) > 5
 
 

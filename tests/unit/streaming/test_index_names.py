@@ -39,22 +39,22 @@ def test_braces_for_too_many_names_are_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "address"),
     [
-        ("a/b.jpg", "/root/a/b.jpg"),
+        ("a/b.jpg", "/index/a/b.jpg"),
         ("/other/b.jpg", "/other/b.jpg"),
         ("file:///other/%C3%A4.jpg", "/other/ä.jpg"),
         ("s3://bucket/a.jpg", "s3://bucket/a.jpg"),
-        ("a/../b.jpg", "/root/a/../b.jpg"),
-        ("a..b/c...jpg", "/root/a..b/c...jpg"),
+        ("a/../b.jpg", "/index/a/../b.jpg"),
+        ("a..b/c...jpg", "/index/a..b/c...jpg"),
     ],
 )
 def test_cell_means_an_address(value: str, address: str) -> None:
-    assert address_of(value, "/root") == address
+    assert address_of(value, "/index") == address
 
 
 @pytest.mark.parametrize("value", ["../b.jpg", "a/../../b.jpg", ".."])
 def test_relative_path_that_climbs_out_is_refused(value: str) -> None:
-    with pytest.raises(InvalidInput, match="leads out of /root"):
-        address_of(value, "/root")
+    with pytest.raises(InvalidInput, match="leads out of /index"):
+        address_of(value, "/index")
 
 
 def test_kinds_of_media_by_extension() -> None:
