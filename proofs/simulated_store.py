@@ -6,7 +6,7 @@ key wins, `Unavailable` says nothing about whether the effect took place, and a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headrace.errors import DataCorrupted, NotFound, Unavailable
@@ -71,9 +71,18 @@ class SimulatedStore:
             raise DataCorrupted(f"object {self.uri}/{key} is shorter than recorded")
         return [data[start:end] for start, end in ranges]
 
-    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+    def read_into(
+        self,
+        key: str,
+        ranges: Sequence[Range],
+        targets: Sequence[memoryview],
+        *,
+        arrived: Callable[[int, int], None] | None = None,
+    ) -> None:
         for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
             target[:] = data
+        if arrived is not None:
+            arrived(0, len(ranges))
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         content = bytes(data)

@@ -57,9 +57,16 @@ class SteppedStore:
         with self._step("get_ranges", key):
             return self._store.get_ranges(key, ranges)
 
-    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+    def read_into(
+        self,
+        key: str,
+        ranges: Sequence[Range],
+        targets: Sequence[memoryview],
+        *,
+        arrived: Callable[[int, int], None] | None = None,
+    ) -> None:
         with self._step("read_into", key):
-            self._store.read_into(key, ranges, targets)
+            self._store.read_into(key, ranges, targets, arrived=arrived)
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         with self._step("put_new", key):

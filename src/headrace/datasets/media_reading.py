@@ -22,10 +22,6 @@ from headrace.storage.store import ObjectStore
 
 __all__ = ["MediaReader"]
 
-_RUN_VALUES = 64
-"""Values of a local shard that are read by one call, then verified while they are still in the processor's cache. In a
-remote store a run is as long as it can be, so that neighbouring ranges are fetched together."""
-
 _PARALLEL_CHUNKS = 8
 """Column chunks of adopted Parquet files that are fetched side by side from a remote store."""
 
@@ -56,7 +52,7 @@ class _Adopted:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Values of one container that are read by one call, and where they are now."""
+    """Values of one container, and where they go."""
 
     name: str  # the object, for messages
     starts: list[int]  # offset of each value in the object, or row in the chunk
@@ -64,12 +60,14 @@ class _Run:
     checks: bytes  # XXH3-128 of each value, one after the other
     unit: str = "offset"
 
-    def verify(self) -> None:
+    def verify(self, first: int, last: int) -> None:
+        """Compare the values `first` to `last`, without it, with their checks."""
         digest = xxhash.xxh3_128_digest
-        if b"".join(map(digest, self.views)) == self.checks:
+        if b"".join(map(digest, self.views[first:last])) == self.checks[16 * first : 16 * last]:
             return
-        for idx, view in enumerate(self.views):
-            if digest(view) != self.checks[idx * 16 : idx * 16 + 16]:
+        for idx in range(first, last):
+            view = self.views[idx]
+            if digest(view) != self.checks[16 * idx : 16 * idx + 16]:
                 raise DataCorrupted(
                     f"{self.name} does not hold what was written: the {len(view)} bytes at {self.unit} "
                     f"{self.starts[idx]} have another checksum. Restore this object from a copy of the lake, then "
@@ -126,29 +124,24 @@ class MediaReader:
         for rows in np.split(by_place, edges) if len(by_place) else ():
             container = names[int(container_idx[rows[0]])]
             is_chunk = container.column is not None
-            step = _RUN_VALUES if self._store.is_local and not is_chunk else len(rows)
-            for start in range(0, len(rows), step):
-                run_rows = rows[start : start + step]
-                starts = offsets[run_rows]
-                stops = (starts + sizes[run_rows]).tolist()
-                run = _Run(
-                    name=f"{self._store.uri}/{self._base}{container.key}" if container.uri is None else str(container),
-                    starts=starts.tolist(),
-                    views=[target[a:b] for a, b in zip(ends[run_rows].tolist(), ends[run_rows + 1].tolist())],
-                    checks=checks[run_rows].tobytes(),
-                    unit="row" if is_chunk else "offset",
-                )
-                if is_chunk:
-                    chunks.append((container, run))
-                    continue
-                store, key = self._locate(container)
-                try:
-                    store.read_into(key, list(zip(run.starts, stops)), run.views)
-                    if verify:
-                        run.verify()
-                except (DataCorrupted, NotFound):
-                    self._refuse_changed(container)
-                    raise
+            starts = offsets[rows]
+            run = _Run(
+                name=f"{self._store.uri}/{self._base}{container.key}" if container.uri is None else str(container),
+                starts=starts.tolist(),
+                views=[target[a:b] for a, b in zip(ends[rows].tolist(), ends[rows + 1].tolist())],
+                checks=checks[rows].tobytes(),
+                unit="row" if is_chunk else "offset",
+            )
+            if is_chunk:
+                chunks.append((container, run))
+                continue
+            store, key = self._locate(container)
+            ranges = list(zip(run.starts, (starts + sizes[rows]).tolist()))
+            try:
+                store.read_into(key, ranges, run.views, arrived=run.verify if verify else None)
+            except (DataCorrupted, NotFound):
+                self._refuse_changed(container)
+                raise
         self._read_chunks(chunks, verify=verify)
         validity = None if present.all() else pa.array(present).buffers()[1]
         return pa.Array.from_buffers(pa.large_binary(), num_rows, [validity, pa.py_buffer(ends), buffer])
@@ -179,7 +172,7 @@ class MediaReader:
         try:
             self._cells.read_into(store, chunk, rows=run.starts, targets=run.views)
             if verify:
-                run.verify()
+                run.verify(0, len(run.views))
         except (DataCorrupted, NotFound):
             self._refuse_changed(container)
             raise

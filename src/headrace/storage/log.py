@@ -47,7 +47,7 @@ class LogEntry:
     """One change, as written."""
 
     number: int  # from 1, dense
-    previous: str | None  # BLAKE3 hex of the entry before, None for the first
+    previous: str | None  # BLAKE3 hex of the entry before; in the first of the log's name, None in old lakes
     transaction: str  # random, tells our own entry from a rival's with the same content
     time: int  # microseconds since 1970, strictly growing along the log
     actor: str
@@ -59,6 +59,11 @@ class LogEntry:
     def created_at(self) -> str:
         """The entry's time, ISO 8601 in UTC."""
         return format_timestamp(self.time)
+
+
+def log_name_digest(base: str) -> str:
+    """What the first entry of the log below `base` continues, BLAKE3 hex: no entry of another log does."""
+    return digest_hex(f"headrace.log.1/{base}".encode())
 
 
 class LogState(Protocol):
@@ -107,7 +112,8 @@ class EntryLog(Generic[S]):
         self.checkpoints: Checkpoints[S] = Checkpoints(store, base, form)
         self._lock = threading.RLock()
         self._number = 0
-        self._digest: str | None = None
+        self._beginning = log_name_digest(base)
+        self._digest = self._beginning
         self._time = 0
         self._settled = 0  # the last entry that is known to survive a power cut, with all before it
         self._is_open = False
@@ -119,8 +125,8 @@ class EntryLog(Generic[S]):
         return self._number
 
     @property
-    def digest(self) -> str | None:
-        """BLAKE3 hex of the last entry that was read or written here."""
+    def digest(self) -> str:
+        """BLAKE3 hex of the last entry that was read or written here; before the first that of the log's name."""
         return self._digest
 
     def refresh(self) -> S:
@@ -186,7 +192,7 @@ class EntryLog(Generic[S]):
 
     def entries(self, *, after: int = 0) -> Iterator[LogEntry]:
         """Entries with a number above `after`, read from the log itself with the chain checked."""
-        previous: str | None = None
+        previous = self._beginning
         number = after + 1
         if after:
             previous = digest_hex(self._read_bytes(after))
@@ -229,7 +235,7 @@ class EntryLog(Generic[S]):
     def _restart(self) -> None:
         self._state = self._initial.copy()
         self._published = None
-        self._number, self._digest, self._time = 0, None, 0
+        self._number, self._digest, self._time = 0, self._beginning, 0
 
     def _continue_from(self, checkpoint: Checkpoint[S]) -> bool:
         """Take the state of a checkpoint and the entries after it; False if it does not belong to this log."""
@@ -285,10 +291,10 @@ class EntryLog(Generic[S]):
         self._check_end()
         return True
 
-    def _replay(self, upto: int) -> tuple[S, str | None]:
+    def _replay(self, upto: int) -> tuple[S, str]:
         """State and digest after an entry, from the log itself."""
         state = self._initial.copy()
-        previous: str | None = None
+        previous = self._beginning
         with ThreadPoolExecutor(_PARALLEL_READS) as pool:
             for first in range(1, upto + 1, _REPLAY_WINDOW):
                 numbers = range(first, min(first + _REPLAY_WINDOW, upto + 1))
@@ -404,15 +410,20 @@ class EntryLog(Generic[S]):
             raise DataCorrupted(f"{name} holds entry {entry.number}; the object was swapped or copied to a wrong place")
         return entry
 
-    def _check_chain(self, entry: LogEntry, previous: str | None) -> None:
-        if entry.previous != previous:
+    def _check_chain(self, entry: LogEntry, previous: str) -> None:
+        if entry.previous == previous or (entry.previous is None and entry.number == 1):  # None: before 2026-11-21
+            return
+        name = f"{self._store.uri}/{self.key(entry.number)}"
+        if entry.number == 1:
             raise DataCorrupted(
-                f"{self._store.uri}/{self.key(entry.number)} does not continue entry {entry.number - 1}: it "
-                "expects digest "
-                f"{str(entry.previous)[:16]}…, the entry before has {str(previous)[:16]}…. One of the two was "
-                "changed after "
-                "it was written; restore it from a copy of the lake"
+                f"{name} is the first entry of another log; the object was swapped or copied to a wrong place. Restore "
+                "it from a copy of the lake"
             )
+        raise DataCorrupted(
+            f"{name} does not continue entry {entry.number - 1}: it expects digest {str(entry.previous)[:16]}…, the "
+            f"entry before has {previous[:16]}…. One of the two was changed after it was written; restore it from a "
+            "copy of the lake"
+        )
 
     def _apply(self, entry: LogEntry) -> None:
         self._check_chain(entry, self._digest)

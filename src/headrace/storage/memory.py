@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headrace.errors import DataCorrupted, InvalidInput, NotFound
@@ -78,9 +78,18 @@ class MemoryStore:
             found.append(data[start:end])
         return found
 
-    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+    def read_into(
+        self,
+        key: str,
+        ranges: Sequence[Range],
+        targets: Sequence[memoryview],
+        *,
+        arrived: Callable[[int, int], None] | None = None,
+    ) -> None:
         for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
             target[:] = data
+        if arrived is not None:
+            arrived(0, len(ranges))
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         check_new_key(key)

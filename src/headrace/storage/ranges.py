@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -40,15 +41,20 @@ def check_range(wanted: Range) -> None:
         raise InvalidInput(f"byte range [{start}, {end}) is not a range; expected 0 <= start <= end")
 
 
-def neighbouring(ranges: Sequence[Range], *, gap_bytes: int, max_ranges: int) -> Iterator[tuple[int, int]]:
+def neighbouring(
+    ranges: Sequence[Range], *, gap_bytes: int, max_ranges: int, max_bytes: int | None = None
+) -> Iterator[tuple[int, int]]:
     """Runs [first, last) of ranges that follow each other in the object with at most `gap_bytes` between them.
 
-    The runs cover all ranges in the order given; ranges that overlap or go backwards start a new run.
+    The runs cover all ranges in the order given; ranges that overlap or go backwards start a new run. A run has at
+    most `max_bytes`, unless it is a single range.
     """
+    limit = sys.maxsize if max_bytes is None else max_bytes
     first = 0
     for idx in range(1, len(ranges)):
         gap = ranges[idx][0] - ranges[idx - 1][1]
-        if gap < 0 or gap > gap_bytes or idx - first >= max_ranges:
+        is_apart = gap < 0 or gap > gap_bytes
+        if is_apart or idx - first >= max_ranges or ranges[idx][1] - ranges[first][0] > limit:
             yield first, idx
             first = idx
     if ranges:

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
@@ -113,9 +113,18 @@ class RemoteStore:
             for piece in plan.pieces
         ]
 
-    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+    def read_into(
+        self,
+        key: str,
+        ranges: Sequence[Range],
+        targets: Sequence[memoryview],
+        *,
+        arrived: Callable[[int, int], None] | None = None,
+    ) -> None:
         for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
             target[:] = data
+        if arrived is not None:
+            arrived(0, len(ranges))
 
     def stream(self, key: str, *, start: int = 0) -> tuple[ObjectStat, Iterator[bytes]]:
         """What the object is, and its bytes from `start` in pieces; one request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -55,10 +55,21 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def read_into(self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview]) -> None:
+    def read_into(
+        self,
+        key: str,
+        ranges: Sequence[Range],
+        targets: Sequence[memoryview],
+        *,
+        arrived: Callable[[int, int], None] | None = None,
+    ) -> None:
         """Like `get_ranges`, each range written into its target, which saves a copy of large values.
 
         Targets are writable, one byte an item, and as long as their range.
+
+        Args:
+            arrived: Told which ranges, `first` to `last` without it, are in their targets now; all of them are told of
+                once, in the order given, a few at a time where that means that the processor still has them cached.
         """
         ...
 

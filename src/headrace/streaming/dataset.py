@@ -191,7 +191,7 @@ class StreamingDataset:
         wanted = int(ordinal) + (plan.num_samples if ordinal < 0 else 0)
         if not 0 <= wanted < plan.num_samples:
             raise IndexError(f"sample {ordinal} of a dataset with {plan.num_samples} samples")
-        return self.maker.one(int(plan.rows(np.array([wanted], dtype=np.int64))[0]))
+        return self.maker.one(plan.row(wanted))
 
     def restore(self, key: str) -> Sample:
         """The sample of a key that `batch.restore_keys()` gave, with the same random numbers.

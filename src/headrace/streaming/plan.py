@@ -90,6 +90,12 @@ class Plan:
         rows: np.ndarray = word * _WORD_ROWS + place
         return rows
 
+    def row(self, ordinal: int) -> int:
+        """The row number of one ordinal, as `rows` gives it in epoch 0."""
+        if self._weights is None and self._kept is None:
+            return ordinal
+        return int(self.rows(np.array([ordinal], dtype=np.int64))[0])
+
     def _drawn(self, weights: np.ndarray, draws: np.ndarray, *, epoch: int) -> np.ndarray:
         if not len(draws):
             return draws

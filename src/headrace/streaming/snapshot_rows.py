@@ -82,12 +82,22 @@ class SnapshotRows:
         self._row_starts_list: list[int] = self._row_starts.tolist()
         self._layout_starts_list: list[int] = self._layout_starts.tolist()
         self._slice_starts_list: list[int] = self._slices.starts.tolist()
+        slices = self._slices
+        self._slices_list = list(zip(slices.parts.tolist(), slices.part_rows.tolist(), slices.layouts.tolist()))
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         if self._added and self._snapshot is not None:
             self._added_page()  # a worker has no snapshot to make it from
-        for name in ("_fetcher", "_cells", "_opened", "_shards", "_row_starts_list", "_slice_starts_list"):
+        for name in (
+            "_fetcher",
+            "_cells",
+            "_opened",
+            "_shards",
+            "_row_starts_list",
+            "_slice_starts_list",
+            "_slices_list",
+        ):
             del state[name]
         state["_snapshot"] = None
         return state
@@ -212,8 +222,9 @@ class SnapshotRows:
         chosen = self._places[commit]
         place = self._layout_starts_list[commit] + (ordinal if chosen is None else int(chosen[ordinal]))
         run = bisect_right(self._slice_starts_list, place) - 1
-        in_part = place - self._slice_starts_list[run] + int(self._slices.part_rows[run])
-        page, layout = self._page(int(self._slices.parts[run])), int(self._slices.layouts[run])
+        part, first, layout = self._slices_list[run]
+        in_part = place - self._slice_starts_list[run] + first
+        page = self._page(part)
         values: list[Any] = []
         for name in columns:
             if name == "_id":
@@ -228,14 +239,9 @@ class SnapshotRows:
             elif page.has_part(name, "locator"):
                 values += self._fetch(name, np.array([in_part]), page, layout)
             else:
-                values.append(
-                    self._fetcher.fetch_one(
-                        self._container(page, layout, page.numbers(name, "container").item(in_part)),
-                        offset=page.numbers(name, "offset").item(in_part),
-                        size=page.numbers(name, "size").item(in_part),
-                        check=page.numbers(name, "check")[in_part].tobytes(),
-                    )
-                )
+                number, offset, size, check = page.place(name, in_part)
+                container = self._container(page, layout, number)
+                values.append(self._fetcher.fetch_one(container, offset=offset, size=size, check=check))
         return values
 
     def narrow(self, columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -60,6 +60,24 @@ class ObjectStoreConformance:
         store.read_into("objects/ab/into.bin", [(90, 100), (0, 5), (7, 7)], [view[:10], view[20:25], view[29:29]])
         assert bytes(target) == bytes(range(90, 100)) + b"." * 10 + bytes(range(5)) + b"." * 5
 
+    def test_read_into_tells_of_every_range_once_when_it_is_there(self, store: ObjectStore) -> None:
+        size = 700_000
+        content = b"".join(bytes([number]) * size for number in range(1, 6))
+        store.put("objects/ab/told.bin", content)
+        target = bytearray(len(content))
+        view = memoryview(target)
+        ranges = [(start, start + size) for start in range(0, len(content), size)]
+        told: list[int] = []
+
+        def arrived(first: int, last: int) -> None:
+            for idx in range(first, last):
+                start, end = ranges[idx]
+                assert target[start:end] == content[start:end]
+                told.append(idx)
+
+        store.read_into("objects/ab/told.bin", ranges, [view[a:b] for a, b in ranges], arrived=arrived)
+        assert told == [0, 1, 2, 3, 4]
+
     def test_read_into_past_the_end_is_corruption(self, store: ObjectStore) -> None:
         store.put("objects/ab/short.bin", b"12345")
         with pytest.raises(DataCorrupted, match=r"short\.bin"):

@@ -16,7 +16,7 @@ _SCHEMA = pa.schema([("a", pa.int64())])
 
 
 def _entry(number: int, operation: str, **body: Any) -> LogEntry:
-    return LogEntry(number, None, "t", 1_000_000 * number, "me", operation, body, "d")
+    return LogEntry(number, "p", "t", 1_000_000 * number, "me", operation, body, "d")
 
 
 def _create(number: int = 1, *, schema: pa.Schema | None = None) -> LogEntry:

@@ -95,13 +95,14 @@ def test_appended_entries_are_dense_chained_and_in_time_order() -> None:
     store = ScriptedStore()
     log = _log(store)
     assert log.refresh().values == []
-    assert (log.number, log.digest) == (0, None)
+    beginning = digest_hex(f"headrace.log.1/{_BASE}".encode())
+    assert (log.number, log.digest) == (0, beginning)
     for value in range(5):
         _add(log, value)
     stored = [store.get(_key(number)) for number in range(1, 6)]
     documents = [read_json(data, name="x") for data in stored]
     assert [document["number"] for document in documents] == [1, 2, 3, 4, 5]
-    assert [document["previous"] for document in documents] == [None, *map(digest_hex, stored[:-1])]
+    assert [document["previous"] for document in documents] == [beginning, *map(digest_hex, stored[:-1])]
     assert len({document["transaction"] for document in documents}) == 5
     times = [document["time"] for document in documents]
     assert times == sorted(set(times))
@@ -450,6 +451,16 @@ def test_tampered_entry_below_a_checkpoint_is_found_by_the_full_replay() -> None
         list(log.entries())
     with pytest.raises(DataCorrupted, match=f"{_key(4)} does not continue"):
         log.check_checkpoint()
+
+
+def test_first_entry_of_another_log_is_found() -> None:
+    store = ScriptedStore()
+    _add(_log(store), 0)
+    other = EntryLog(store, "datasets/other/", state=Values(), actor="me@here", form=ValuesForm())
+    _add(other, 1)
+    store.replace(_key(1), store.get("datasets/other/log/0000000001.json"))
+    with pytest.raises(DataCorrupted, match=r"0000000001\.json is the first entry of another log"):
+        _log(store).refresh()
 
 
 def test_swapped_entries_are_found() -> None:
