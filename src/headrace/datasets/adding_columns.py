@@ -42,7 +42,8 @@ from headrace.storage.canonical import JsonValue, canonical_json
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import CommitRecord, DatasetState
+    from headrace.datasets.dataset_state import DatasetState
+    from headrace.datasets.records import CommitRecord
 
 __all__ = ["AddColumnsReport", "add_columns", "drop_columns"]
 

@@ -14,9 +14,10 @@ import pyarrow as pa
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.audit import AuditEntry, audit_entry
 from headrace.datasets.commit import Commit
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.diffing import RowSet
 from headrace.datasets.html_reprs import HtmlTable
-from headrace.datasets.state import CommitRecord, DatasetState, Redaction, Visibility
+from headrace.datasets.records import CommitRecord, Redaction, Visibility
 from headrace.errors import InvalidInput, NotFound, PermissionDenied
 from headrace.storage.log import LogEntry
 from headrace.units import format_count, parse_timestamp

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.manifests import read_document
-from headrace.datasets.state import Collection, DatasetState
+from headrace.datasets.records import Collection
 from headrace.errors import Conflict, NotFound, Unavailable
 from headrace.storage.canonical import JsonValue
 from headrace.storage.log import LogEntry

@@ -34,8 +34,10 @@ from headrace.storage.store import ObjectStat
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
+    from headrace.datasets.dataset_state import DatasetState
     from headrace.datasets.lake import Lake
-    from headrace.datasets.state import Collection, DatasetState, LakeState
+    from headrace.datasets.lake_state import LakeState
+    from headrace.datasets.records import Collection
 
 __all__ = ["CollectedObject", "CollectionReport", "RoundLimits", "collect_garbage", "is_given_up", "store_time"]
 

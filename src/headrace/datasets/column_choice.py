@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.filters import Filter
-from headrace.datasets.state import ColumnRecord, DatasetState
+from headrace.datasets.records import ColumnRecord
 from headrace.errors import InvalidInput
 from headrace.schema.names import check_column_name
 

@@ -28,8 +28,8 @@ from headrace.storage.digests import digest_hex
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
+    from headrace.datasets.records import CommitRecord
     from headrace.datasets.snapshot import Snapshot
-    from headrace.datasets.state import CommitRecord
 
 __all__ = ["ColumnFunction", "ComputedChunk"]
 

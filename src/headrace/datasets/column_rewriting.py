@@ -26,7 +26,7 @@ from headrace.storage.parts import PartCache
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import DatasetState
+    from headrace.datasets.dataset_state import DatasetState
 
 __all__ = ["compact_columns", "erased_column", "parts_with_rows", "prove_column"]
 

@@ -24,7 +24,7 @@ from headrace.schema.near_misses import near_miss
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import DatasetState
+    from headrace.datasets.dataset_state import DatasetState
 
 __all__ = ["ColumnTable", "RowMatches"]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RejectedRow
 from headrace.datasets.manifests import read_document
-from headrace.datasets.state import CommitRecord
+from headrace.datasets.records import CommitRecord
 from headrace.schema.tags import tags_by_key
 from headrace.storage.canonical import JsonValue
 from headrace.units import format_count

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RowBatch
 from headrace.datasets.columns import media_kind, schema_to_json
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.file_claims import FileClaims
 from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, write_commit
 from headrace.datasets.kept_indexes import KeptIndexes
@@ -26,7 +27,6 @@ from headrace.datasets.sources.adopted_shards import AdoptedShards, plain_tars
 from headrace.datasets.sources.one_schema import one_schema
 from headrace.datasets.sources.opening import open_source
 from headrace.datasets.sources.source import FileSource, TableSource
-from headrace.datasets.state import DatasetState
 from headrace.datasets.types.base import DatasetType, IngestContext, OnInvalid
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import InvalidInput

@@ -27,7 +27,8 @@ from headrace.storage.shards import ShardRecord, shard_key
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import CommitRecord, DatasetState
+    from headrace.datasets.dataset_state import DatasetState
+    from headrace.datasets.records import CommitRecord
 
 __all__ = ["CompactionReport", "compact"]
 

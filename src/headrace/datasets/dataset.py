@@ -16,15 +16,16 @@ from headrace.datasets.column_choice import check_commit_names
 from headrace.datasets.columns import check_columns, merge_schemas
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.deleting import change_commit, delete_rows, restore_rows, revert
 from headrace.datasets.leases import Lease
 from headrace.datasets.reading import DatasetReader
+from headrace.datasets.records import ColumnRecord, CommitRecord, RunRecord
 from headrace.datasets.selecting import commit_number, select, selection_of
 from headrace.datasets.selection import OnDuplicateKey
 from headrace.datasets.sidecars import ColumnReader
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.snapshot_register import SnapshotRegister
-from headrace.datasets.state import ColumnRecord, CommitRecord, DatasetState, RunRecord
 from headrace.datasets.state_checkpoints import DATASET_FORM
 from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.registry import dataset_type

@@ -17,7 +17,7 @@ from headrace.storage.canonical import JsonValue
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import DatasetState
+    from headrace.datasets.dataset_state import DatasetState
 
 __all__ = ["change_commit", "delete_rows", "restore_rows", "revert"]
 

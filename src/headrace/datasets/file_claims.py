@@ -13,7 +13,7 @@ from headrace.storage.digests import digest_hex
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import DatasetState
+    from headrace.datasets.dataset_state import DatasetState
     from headrace.storage.store import ObjectStore
 
 __all__ = ["FileClaims", "FilesTaken", "KnownFiles", "file_mark"]

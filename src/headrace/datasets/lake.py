@@ -18,11 +18,13 @@ from headrace.datasets.columns import check_columns, check_key_column, schema_to
 from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions, prepare_commit
 from headrace.datasets.dataset import Dataset, check_on_duplicate_key
+from headrace.datasets.dataset_state import DatasetState
+from headrace.datasets.lake_state import DatasetRecord, LakeState
 from headrace.datasets.leases import GRACE_SECONDS, Lease
 from headrace.datasets.manifests import document_key, write_document
+from headrace.datasets.records import RunRecord
 from headrace.datasets.removing import delete_dataset, find_deleted, purge_dataset, restore_dataset
 from headrace.datasets.snapshot import Snapshot
-from headrace.datasets.state import DatasetRecord, DatasetState, LakeState, RunRecord
 from headrace.datasets.state_checkpoints import LAKE_FORM
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import AlreadyExists, DataCorrupted, HeadraceError, InvalidInput, NotFound, Unavailable

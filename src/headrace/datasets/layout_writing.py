@@ -19,7 +19,7 @@ from headrace.storage.shards import ShardWriter
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import CommitRecord
+    from headrace.datasets.records import CommitRecord
 
 __all__ = ["DEFAULT_SIZES", "ContainerSizes", "LayoutWriter", "LoadedRows", "load_rows"]
 

@@ -15,8 +15,8 @@ from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import read_document
 from headrace.datasets.media import ParquetCell
 from headrace.datasets.promoting import PROMOTED
+from headrace.datasets.records import CommitRecord, RunRecord
 from headrace.datasets.sidecars import ColumnSource
-from headrace.datasets.state import CommitRecord, RunRecord
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset

@@ -21,8 +21,8 @@ from headrace.storage.parts import part_key
 from headrace.storage.shards import shard_key
 
 if TYPE_CHECKING:
+    from headrace.datasets.dataset_state import DatasetState
     from headrace.datasets.snapshot import Snapshot
-    from headrace.datasets.state import DatasetState
 
 __all__ = ["PackReport", "pack"]
 

@@ -14,7 +14,7 @@ from headrace.storage.shards import shard_key
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import DatasetState
+    from headrace.datasets.dataset_state import DatasetState
 
 __all__ = ["container_keys", "layout_keys", "reachable_keys"]
 

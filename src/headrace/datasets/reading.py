@@ -15,8 +15,8 @@ from headrace.datasets.layouts import CommitLayout, LayoutDocument
 from headrace.datasets.manifests import CommitManifest, read_document
 from headrace.datasets.media_reading import MediaReader
 from headrace.datasets.narrow import media_view
+from headrace.datasets.records import CommitRecord
 from headrace.datasets.sidecars import ColumnManifest, ColumnReader, Ordinals
-from headrace.datasets.state import CommitRecord
 from headrace.storage.locations import Locations
 from headrace.storage.parts import PartCache, PartRecord, read_part
 from headrace.storage.store import ObjectStore

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.derived_views import remove_empty_folders, streams_of, views_that_may_hold
 from headrace.datasets.kept_indexes import forget_indexes
+from headrace.datasets.lake_state import DatasetRecord, LakeState
 from headrace.datasets.sidecars import chunks_prefix
-from headrace.datasets.state import DatasetRecord, DatasetState, LakeState
 from headrace.errors import AlreadyExists, NotFound
 from headrace.schema.names import check_dataset_name
 from headrace.storage.canonical import JsonValue

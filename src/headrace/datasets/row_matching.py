@@ -15,7 +15,7 @@ from headrace.schema.near_misses import near_miss
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.state import CommitRecord
+    from headrace.datasets.records import CommitRecord
 
 __all__ = ["check_condition", "match_rows"]
 

@@ -14,8 +14,8 @@ from headrace.datasets.columns import media_kind
 from headrace.datasets.layouts import CommitLayout, PartSlice
 from headrace.datasets.manifests import LogicalCommit
 from headrace.datasets.reading import CommitReader, Ordinals
+from headrace.datasets.records import CommitRecord
 from headrace.datasets.row_digests import encode_media, encode_values, row_digests, rows_root
-from headrace.datasets.state import CommitRecord
 from headrace.errors import DataCorrupted
 from headrace.storage.digests import digest_of
 from headrace.storage.parts import PartCache

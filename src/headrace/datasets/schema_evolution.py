@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from headrace.datasets.batches import Origin, RejectedRow, SampleBatch
 from headrace.datasets.columns import media_kind, merge_schemas
-from headrace.datasets.state import DatasetState
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.type_widening import wider_type
 from headrace.datasets.types.base import DatasetType, OnInvalid
 from headrace.datasets.types.column_cast import cast_column

@@ -10,9 +10,10 @@ import pyarrow as pa
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.column_choice import asked_columns, with_added
 from headrace.datasets.columns import merge_schemas
+from headrace.datasets.dataset_state import DatasetState
+from headrace.datasets.records import CommitRecord
 from headrace.datasets.selection import Selection
 from headrace.datasets.snapshot import Snapshot
-from headrace.datasets.state import CommitRecord, DatasetState
 from headrace.datasets.version_hash import version_hash
 from headrace.errors import InvalidInput, NotFound
 from headrace.schema.near_misses import near_miss

@@ -18,9 +18,9 @@ from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.commit import Commit
 from headrace.datasets.layouts import CommitLayout
 from headrace.datasets.reading import CommitReader, Ordinals, RowReader
+from headrace.datasets.records import CommitRecord
 from headrace.datasets.selection import Selection, SplitStep, select_rows
 from headrace.datasets.sidecars import ColumnReader, ReaderWithColumns
-from headrace.datasets.state import CommitRecord
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.errors import Conflict, InvalidInput, NotFound
 from headrace.progress import NO_PROGRESS, Progress

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from headrace.datasets.addresses import addresses_key, write_addresses
+from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.manifests import document_key, read_document, write_document
 from headrace.datasets.selecting import places_of
 from headrace.datasets.selection import Selection
 from headrace.datasets.snapshot import Snapshot
-from headrace.datasets.state import DatasetState
 from headrace.errors import Conflict, NotFound
 from headrace.schema.near_misses import near_miss
 from headrace.schema.references import Selector

@@ -7,8 +7,9 @@ from dataclasses import fields
 from functools import cached_property
 from typing import Any, get_args, get_origin, get_type_hints
 
+from headrace.datasets.dataset_state import DatasetState
+from headrace.datasets.lake_state import DatasetRecord, LakeState
 from headrace.datasets.record_documents import RecordColumns, ValueForm, shape_of, value_form
-from headrace.datasets.state import DatasetRecord, DatasetState, LakeState
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.checkpoints import INTERVAL, ListForm
 from headrace.storage.digests import digest_hex

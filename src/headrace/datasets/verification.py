@@ -13,9 +13,9 @@ from headrace.datasets.column_rewriting import prove_column
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import CommitManifest, document_key, read_document
 from headrace.datasets.reading import CommitReader
+from headrace.datasets.records import CommitRecord
 from headrace.datasets.row_proof import prove_rows
 from headrace.datasets.sidecars import ColumnManifest
-from headrace.datasets.state import CommitRecord
 from headrace.errors import DataCorrupted, HeadraceError, NotFound
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.digests import require_digest

@@ -10,7 +10,7 @@ import pytest
 import headrace
 from headrace.datasets.lake import Lake
 from headrace.datasets.record_documents import RecordColumns
-from headrace.datasets.state import SnapshotRecord, Visibility
+from headrace.datasets.records import SnapshotRecord, Visibility
 from headrace.datasets.state_checkpoints import DATASET_FORM, LAKE_FORM
 from headrace.errors import DataCorrupted
 from headrace.storage.canonical import canonical_json, read_json

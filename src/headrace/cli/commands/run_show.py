@@ -18,7 +18,7 @@ from headrace.schema.near_misses import near_miss
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
     from headrace.datasets.lake import Lake
-    from headrace.datasets.state import RunRecord
+    from headrace.datasets.records import RunRecord
 
 
 @command("show", example="headrace run show lake baseline")

@@ -1,4 +1,4 @@
-"""What the entries of the two kinds of logs add up to."""
+"""What the entries of a dataset's log add up to."""
 
 from __future__ import annotations
 
@@ -11,202 +11,24 @@ from operator import attrgetter
 import pyarrow as pa
 
 from headrace.datasets.columns import merge_schemas, schema_from_json, type_from_json
-from headrace.datasets.html_reprs import HtmlTable
-from headrace.errors import Unavailable
-from headrace.schema.tags import Tag
+from headrace.datasets.lake_state import unknown_operation
+from headrace.datasets.records import (
+    Collection,
+    ColumnRecord,
+    CommitRecord,
+    Redaction,
+    RunRecord,
+    SnapshotRecord,
+    Visibility,
+)
 from headrace.storage.canonical import JsonValue, canonical_json, read_json
 from headrace.storage.log import LogEntry
 from headrace.storage.paged_dict import PagedDict
 from headrace.storage.paged_list import PagedList
 
-__all__ = [
-    "Collection",
-    "ColumnRecord",
-    "CommitRecord",
-    "DatasetRecord",
-    "DatasetState",
-    "LakeState",
-    "OnDuplicateKey",
-    "Redaction",
-    "RunRecord",
-    "SnapshotRecord",
-    "Visibility",
-]
+__all__ = ["DatasetState", "OnDuplicateKey"]
 
 OnDuplicateKey = str  # "keep" | "replace"
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetRecord:
-    """A line of the lake's register."""
-
-    dataset_id: str  # "1", "2", …
-    uid: str  # folder below datasets/
-    name: str
-
-
-@dataclass(slots=True)
-class LakeState:
-    """All datasets of a lake by id, the visible ones by name too."""
-
-    by_id: dict[str, DatasetRecord] = field(default_factory=dict)
-    by_name: dict[str, DatasetRecord] = field(default_factory=dict)
-    deleted: dict[str, DatasetRecord] = field(default_factory=dict)  # by id; can be restored
-    purged: set[str] = field(default_factory=set)  # ids; their bytes are gone or about to go
-    given_up: set[str] = field(default_factory=set)  # uids of folders that no dataset may be registered for
-    records: PagedList[DatasetRecord] = field(default_factory=PagedList)  # the values of `by_id`
-
-    def apply(self, entry: LogEntry) -> None:
-        """Take in one entry of the lake's log."""
-        body = entry.body
-        match entry.operation:
-            case "create-dataset":
-                record = DatasetRecord(body["dataset"], body["uid"], body["name"])
-                self.by_id[record.dataset_id] = record
-                self.by_name[record.name] = record
-                self.records.append(record)
-            case "delete-dataset":
-                record = self.by_id[body["dataset"]]
-                self.deleted[record.dataset_id] = record
-                del self.by_name[record.name]
-            case "restore-dataset":
-                record = replace(self.by_id[body["dataset"]], name=body["name"])
-                self.by_id[record.dataset_id] = self.by_name[record.name] = record
-                self.records[int(record.dataset_id) - 1] = record
-                del self.deleted[record.dataset_id]
-            case "purge-dataset":
-                record = self.by_id[body["dataset"]]
-                self.purged.add(record.dataset_id)
-                self.deleted.pop(record.dataset_id, None)
-                if self.by_name.get(record.name) is record:
-                    del self.by_name[record.name]
-            case "give-up-folders":
-                self.given_up.update(body["uids"])
-            case _:
-                raise _unknown(entry)
-
-    def copy(self) -> LakeState:
-        """A state that later entries do not change."""
-        return LakeState(
-            dict(self.by_id),
-            dict(self.by_name),
-            dict(self.deleted),
-            set(self.purged),
-            set(self.given_up),
-            self.records.copy(),
-        )
-
-    @property
-    def visible(self) -> list[DatasetRecord]:
-        """Datasets that are neither deleted nor purged, by id."""
-        return [record for key, record in self.by_id.items() if key not in self.deleted and key not in self.purged]
-
-    @property
-    def next_id(self) -> str:
-        """The id of the next dataset; ids are never reused."""
-        return str(len(self.by_id) + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class CommitRecord:
-    """A commit as the log tells it, without reading any other object."""
-
-    commit_id: str  # "1", "2", …
-    digest: str  # BLAKE3 hex of the logical commit
-    manifest: str  # digest of the manifest object
-    statistics: str  # digest of the statistics object
-    num_rows: int
-    num_media_bytes: int
-    num_rejected: int
-    tags: tuple[Tag, ...]
-    message: str
-    schema: pa.Schema
-    time: int  # microseconds since 1970
-    created_at: str
-    actor: str
-    entry: int  # number of the log entry
-    layout: str | None = None  # digest of the document that says where the rows lie now; None: as the manifest says
-    redacted_root: str | None = None  # what the row digests add up to since rows were purged
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotRecord:
-    """A logged snapshot."""
-
-    snapshot_id: str
-    manifest: str  # digest of the manifest object
-    version_hash: str | None
-    deleted: str | None  # digest of the set of rows that it leaves out
-    created_at: str
-    actor: str
-    columns: tuple[tuple[str, str], ...] = ()  # added columns that it reads, with digests of their manifests
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnRecord(HtmlTable):
-    """An added column as it is now."""
-
-    name: str
-    data_type: pa.DataType
-    manifest: str  # digest of the document that says where its values lie
-    num_values: int  # rows that have one
-    created_at: str
-    actor: str
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """A plain document."""
-        return {
-            "name": self.name,
-            "type": str(self.data_type),
-            "num_values": self.num_values,
-            "created_at": self.created_at,
-            "actor": self.actor,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord(HtmlTable):
-    """A recorded use of a snapshot."""
-
-    run_id: str
-    name: str
-    snapshot_id: str
-    document: str  # digest of the object with artefacts and metrics
-    created_at: str
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Visibility:
-    """What new selections leave out from some time on."""
-
-    time: int = 0  # microseconds since 1970
-    hidden_commits: frozenset[str] = frozenset()  # ids
-    deleted_rows: str | None = None  # digest of a set of addresses (commit number, ordinal)
-
-
-@dataclass(frozen=True, slots=True)
-class Redaction:
-    """The rows whose content was gone after a purge."""
-
-    entry: int  # number of the purge's log entry
-    rows: str | None  # digest of a set of addresses
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """A garbage collection: from its entry on nobody may refer to what it condemned, until it is done."""
-
-    entry: int  # number of its log entry
-    time: int  # microseconds since 1970
-    condemned: str  # digest of the document with the keys
-    process: str | None = None  # that collects, as `collector_process` describes it
-    done_entry: int | None = None  # number of the log entry that says that all of it is gone
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing of it is removed any more."""
-        return self.done_entry is not None
 
 
 @dataclass(slots=True)
@@ -385,7 +207,7 @@ class DatasetState:
                     )
                 )
             case _:
-                raise _unknown(entry)
+                raise unknown_operation(entry)
         self.updated_at = entry.created_at
 
     def _hidden_records(self) -> Iterable[CommitRecord]:
@@ -510,11 +332,3 @@ class DatasetState:
 def _shared_schema(document: bytes) -> pa.Schema:
     """One object for equal schemas, so that ten thousand commits hold one."""
     return schema_from_json(read_json(document, name="schema"))
-
-
-def _unknown(entry: LogEntry) -> Unavailable:
-    return Unavailable(
-        f"log entry {entry.number} holds the operation {entry.operation!r}, which this version of "
-        "Headrace does not know; "
-        "update Headrace"
-    )

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from headrace.datasets.columns import schema_to_json
-from headrace.datasets.state import DatasetState, LakeState
+from headrace.datasets.dataset_state import DatasetState
+from headrace.datasets.lake_state import LakeState
 from headrace.errors import Unavailable
 from headrace.storage.log import LogEntry
 
