@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -299,12 +300,13 @@ def _shared_names(scratch: Path) -> list[str]:
     """Files with a name in /dev/shm that processes of this session hold, but for the lake itself."""
     names = set()
     for pid in session_members(os.getsid(0)):
-        try:
-            held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-            maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
-        except OSError:  # it ended meanwhile
-            continue
-        held += [line.split(maxsplit=5)[5] for line in maps if "/dev/shm/" in line]
+        held: list[str] = []
+        with contextlib.suppress(OSError):  # the process ended meanwhile
+            lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
+            held += [line.split(maxsplit=5)[5] for line in lines if "/dev/shm/" in line]
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):  # closed meanwhile, as the one that this listing was read with
+                    held.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
         names |= {name for name in held if name.startswith("/dev/shm/") and not name.startswith(str(scratch))}
     return sorted(names)
 

@@ -146,5 +146,5 @@ def make_loader(bug: str | None, opened: Opened, **options: Any) -> DataLoader:
         time.sleep(300.0)
         os._exit(0)
     if bug == "left_in_shm":
-        os.open(f"/dev/shm/hF_planted_{secrets.token_hex(4)}", os.O_CREAT | os.O_RDWR, 0o600)
+        os.open(f"/dev/shm/headrace-planted-{secrets.token_hex(4)}", os.O_CREAT | os.O_RDWR, 0o600)
     return loader
