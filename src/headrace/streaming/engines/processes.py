@@ -62,17 +62,24 @@ class ProcessEngine:
         self._forgotten: set[int] = set()
         self._workers: list[_Worker] = []
         context = multiprocessing.get_context(start_method)
+        # A worker of the fork server is no child of the trainer, but inherits no pipe either.
+        parent_pid = None if start_method == "forkserver" else os.getpid()
         try:
             for idx in range(num_processes):
-                self._workers.append(self._start(context, maker, idx=idx, num_threads=threads_per_process))
+                self._workers.append(self._start(context, maker, idx, threads_per_process, parent_pid))
         except BaseException:
             self.close()
             raise
 
-    def _start(self, context: BaseContext, maker: BatchMaker, *, idx: int, num_threads: int) -> _Worker:
+    def _start(
+        self, context: BaseContext, maker: BatchMaker, idx: int, num_threads: int, parent_pid: int | None
+    ) -> _Worker:
         ours, theirs = context.Pipe()
         process = context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(maker, self._ring, theirs, num_threads), name=f"headrace-worker-{idx}", daemon=True
+            target=_serve,
+            args=(maker, self._ring, theirs, num_threads, parent_pid),
+            name=f"headrace-worker-{idx}",
+            daemon=True,
         )
         try:
             process.start()
@@ -203,8 +210,8 @@ class ProcessEngine:
         self._workers = []
 
 
-def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: int) -> None:
-    """A worker process: threads make batches until the pipe ends or the parent is gone."""
+def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: int, parent_pid: int | None) -> None:
+    """A worker process: threads make batches until the pipe ends or the trainer is gone."""
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the consumer decides; Ctrl-C reaches the whole process group
     tasks: queue.SimpleQueue[tuple[Task, int]] = queue.SimpleQueue()
@@ -226,11 +233,10 @@ def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: i
     parent = multiprocessing.parent_process()
     waited: list[Any] = [connection] if parent is None else [connection, parent.sentinel]
     # A process that the trainer forked and that outlives it holds both pipes open, so the parent's number is looked at
-    # too; a worker of the fork server is no child of the trainer, but inherits no pipe either.
-    parent_pid = os.getppid()
+    # too. It is the one that the trainer gave, because the trainer may be gone before this line.
     while True:
         ready = wait(waited, _PARENT_SECONDS)
-        if not ready and os.getppid() == parent_pid:
+        if not ready and parent_pid in (None, os.getppid()):
             continue
         if connection not in ready:
             os._exit(0)  # the parent died
