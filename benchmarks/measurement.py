@@ -189,14 +189,11 @@ def report(
         relative = "" if name == ours else f"{timing.median / base:.2f}x"
         line = f"{name:{width}}  {_s(timing.median)}  {_s(fastest)}  {_s(slowest)}  {relative:>12}"
         table.append((line if bytes_written is None else f"{line}  {bytes_written[name]:>13,}").rstrip())
+    for name, value in (facts or {}).items():
+        amount = f"{value:,}" if isinstance(value, int) else str(value)
+        table.append(f"{name.replace('_', ' ')}: {amount}")
     table.extend(f"{'met   ' if bar.is_met else 'MISSED'}  {bar.text}: {bar.amount}" for bar in bars)
     print(f"\n{question}")
-    for name, value in (facts or {}).items():
-        print(
-            f"  {name.replace('_', ' ')}: {value:,}"
-            if isinstance(value, int)
-            else f"  {name.replace('_', ' ')}: {value}"
-        )
     for line in table:
         print(f"  {line}")
     document: dict[str, object] = {

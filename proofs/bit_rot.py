@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from headrace.datasets.lake import Lake
 from headrace.errors import DataCorrupted
 from headrace.storage.local import LocalStore
@@ -123,7 +125,15 @@ def _build() -> tuple[dict[str, bytes], dict[str, Any]]:
     story = [name for name in _STORY if OPERATIONS[name].built()]
     lake = open_lake(store)
     play(lake, story, Scene("bit rot"), View())
-    lake.record_run(lake.dataset(NAME).snapshot(), name="run", metrics={"accuracy": 0.5})
+    dataset = lake.dataset(NAME)
+    lake.record_run(dataset.snapshot(), name="run", metrics={"accuracy": 0.5})
+    keys = [row[0] for row in rows_of(dataset.select())]
+    table = pa.table({"id": list(dict.fromkeys(keys)), "score": [float(idx) for idx in range(len(set(keys)))]})
+    dataset.add_columns(table)
+    dataset.snapshot().pack()
+    dataset.purge(where="label = 'l2'")
+    dataset.compact()
+    lake.gc(grace_seconds=0)  # what nobody refers to is nobody's to verify
     contents = {stat.key: store.get(stat.key) for stat in store.list("")}
     return contents, {name: read() for name, read in _reads(open_lake(store)).items()}
 
@@ -158,6 +168,8 @@ def _reads(lake: Lake) -> dict[str, Callable[[], Any]]:
         "single rows": lambda: each_row(lake.dataset(NAME).snapshots[0]),
         "aliases": lambda: lake.dataset(NAME).aliases,
         "runs": lambda: [(run.name, run.snapshot_id) for run in lake.dataset(NAME).runs],
+        "changes": lambda: lake.dataset(NAME).changes(since=1).to_json(),
+        "added column": lambda: lake.dataset(NAME).select(columns=["id", "score"]).to_arrow().to_pylist(),
         "audit": lambda: [(entry.operation, entry.actor) for entry in lake.audit()],
     }
 

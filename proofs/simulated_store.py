@@ -150,6 +150,9 @@ class SimulatedStore:
     def prepare_for_writing(self) -> None:
         """Nothing to check."""
 
+    def prepare_for_erasing(self) -> None:
+        """Nothing to check."""
+
     def _may_refuse(self, key: str) -> None:
         if self._schedule.randomness.random() < self._weather.refused:
             raise Unavailable(f"{key}: 503, please slow down")

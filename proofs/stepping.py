@@ -96,6 +96,10 @@ class SteppedStore:
         with self._step("prepare_for_writing", ""):
             self._store.prepare_for_writing()
 
+    def prepare_for_erasing(self) -> None:
+        with self._step("prepare_for_erasing", ""):
+            self._store.prepare_for_erasing()
+
     @contextmanager
     def _step(self, call: str, key: str) -> Iterator[None]:
         kind = kind_of(key)

@@ -30,6 +30,8 @@ def connect(uri: str | PathLike[str], *, options: StoreOptions | None = None, ac
     from headrace.storage.locations import Locations
     from headrace.storage.opening import open_store
 
+    if not isinstance(uri, str | PathLike):
+        raise TypeError(f"a lake is a folder or a URI such as 's3://bucket/lake'; got {uri!r}")
     text = str(uri)
     if text.startswith(("http://", "https://")):
         raise InvalidInput(

@@ -219,9 +219,10 @@ class Dataset:
 
         Raises:
             InvalidInput: A row breaks a rule of the type; says file, line and column.
-            NotFound: The source does not exist.
+            NotFound: The source does not exist, or the dataset was deleted.
         """
         settings = CommitOptions.of(message=message, tags=tags, media=media, on_invalid=on_invalid, options=options)
+        self._lake.require_not_deleted(self)
         state = self.state()
         since = self.log_of_entries.number
         self._lake.store.prepare_for_writing()

@@ -77,8 +77,8 @@ def change_commit(
         dataset.require_commit(state, text)
         is_hidden = text in state.visibility.hidden_commits
         if is_hidden == (operation == "delete"):
-            what = "deleted" if is_hidden else "not deleted"
-            raise Conflict(f"commit {text} of dataset {dataset.name!r} is {what} already; nothing was changed")
+            what = "deleted already" if is_hidden else "not deleted, so there is nothing to restore"
+            raise Conflict(f"commit {text} of dataset {dataset.name!r} is {what}; nothing was changed")
         return {"commit": text}
 
     if dry_run:

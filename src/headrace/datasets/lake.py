@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from headrace.datasets.audit import AuditEntry
     from headrace.datasets.collecting import CollectionReport
     from headrace.datasets.lineage import SampleLineage
+    from headrace.datasets.rebuilding import RebuildReport
     from headrace.datasets.verification import VerifyReport
 
 __all__ = ["FORMAT", "Lake"]
@@ -132,6 +133,14 @@ class Lake:
     def every_dataset(self) -> list[Dataset]:
         """All datasets by id, deleted and purged ones too."""
         return [self.open_record(record) for record in self.state().by_id.values()]
+
+    def require_not_deleted(self, dataset: Dataset) -> None:
+        """Raise `NotFound` if the dataset was deleted since it was opened; one that is being created passes."""
+        if dataset.id in self.state().deleted:
+            raise NotFound(
+                f"dataset {dataset.name!r} of lake {self.uri} was deleted meanwhile; nothing was changed. To bring it "
+                f"back: headrace dataset restore {self.uri}::{dataset.id}"
+            )
 
     def state(self) -> LakeState:
         """The register after the newest entry of the lake's log."""
@@ -362,6 +371,8 @@ class Lake:
             metrics: Numbers by name.
         """
         check_text(name, "name of the run")
+        if isinstance(artefacts, str):
+            raise InvalidInput(f"artefacts is {artefacts!r}; expected a list of paths or URIs")
         for metric, value in (metrics or {}).items():
             if not isinstance(value, Real) or not math.isfinite(value):
                 raise InvalidInput(f"the metric {metric!r} is {value!r}; expected a finite number")
@@ -407,6 +418,13 @@ class Lake:
         self.require_exists()
         return collect_garbage(self, dry_run=dry_run, grace_seconds=grace_seconds, progress=progress)
 
+    def rebuild(self, *, progress: Progress = NO_PROGRESS) -> RebuildReport:
+        """Make anew from the logs what was derived from them; every id stays what it is."""
+        from headrace.datasets.rebuilding import rebuild_lake
+
+        self.require_exists()
+        return rebuild_lake(self, progress=progress)
+
     def audit(self) -> list[AuditEntry]:
         """Every change of the lake, oldest first: time, actor, operation, dataset."""
         from headrace.datasets.audit import audit_entries
@@ -427,6 +445,8 @@ class Lake:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _find(self, name: str) -> DatasetRecord | None:
+        if not isinstance(name, str):
+            raise TypeError(f"a dataset is named by text, by its id too, such as '1'; got {name!r}")
         if not self.exists:
             return None
         state = self._log.refresh()

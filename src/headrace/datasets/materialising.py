@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headrace.datasets.derived_views import VIEWS, remove_empty_folders
 from headrace.datasets.reported_reading import reported
 from headrace.datasets.view_folder import View, ViewFile, existing_view, write_view
-from headrace.errors import AlreadyExists
+from headrace.errors import AlreadyExists, Conflict
 from headrace.progress import Progress
 from headrace.storage.canonical import canonical_json, read_json
 from headrace.storage.uris import StoreUri
@@ -18,11 +19,16 @@ __all__ = ["materialise"]
 
 
 def materialise(snapshot: Snapshot, uri: str | None, *, progress: Progress) -> View:
-    """Write the type's training view to `uri`, or once below `derived/`, and say where it is."""
+    """Write the type's training view to `uri`, or once below `derived/`, and say where it is.
+
+    Raises:
+        Conflict: Rows were purged since the snapshot was opened; no view is left.
+    """
+    snapshot.require_unpurged()
     if uri is not None:
         return _write(snapshot, str(StoreUri.parse(uri)), completes=False, progress=progress)
     store = snapshot.dataset.lake.store
-    target = f"{store.uri}/derived/views/{snapshot.id}"
+    target = f"{store.uri}/{VIEWS}{snapshot.id}"
     known = _known_view(snapshot, target)
     if known is not None:
         return known
@@ -33,6 +39,14 @@ def materialise(snapshot: Snapshot, uri: str | None, *, progress: Progress) -> V
         if found is None:
             raise
         return found
+    try:
+        snapshot.require_unpurged()
+    except Conflict:  # what the purge removed may have been written again
+        keys = [stat.key for stat in store.list(f"{VIEWS}{snapshot.id}/")]
+        for key in keys:
+            store.delete(key)
+        remove_empty_folders(store, keys)
+        raise
     if "://" in target:
         files = [[file.name, file.size] for file in view.files]
         store.put(_marker(snapshot.id), canonical_json({"format": 1, "files": files}))
@@ -62,4 +76,4 @@ def _known_view(snapshot: Snapshot, target: str) -> View | None:
 
 
 def _marker(snapshot_id: str) -> str:
-    return f"derived/views/{snapshot_id}.json"
+    return f"{VIEWS}{snapshot_id}.json"

@@ -47,11 +47,13 @@ def pack(snapshot: Snapshot, *, sizes: ContainerSizes = DEFAULT_SIZES, progress:
 
     Raises:
         InvalidInput: The snapshot has no rows.
+        Conflict: Rows were purged since the snapshot was opened.
         Unavailable: Rows were purged meanwhile; nothing was changed.
     """
     dataset = snapshot.dataset
     if not snapshot.num_rows:
         raise InvalidInput(f"snapshot {snapshot.id[:12]} of dataset {dataset.name!r} has no rows; nothing to pack")
+    snapshot.require_unpurged()
     dataset.log_snapshot(snapshot)
     state = dataset.state()
     known = state.packs.get(snapshot.id)

@@ -87,11 +87,13 @@ def purge_rows(
         InvalidInput: Neither or both of where and keys are given, or a bad filter.
         NotFound: A key that no row has.
         PermissionDenied: The dataset is under a hold.
+        Conflict: The lake lies in a bucket that keeps old versions.
         Unavailable: Others changed the dataset again and again meanwhile; nothing was changed.
     """
     wanted = check_condition(where, keys)
     if not dry_run:
         dataset.lake.store.prepare_for_writing()
+        dataset.lake.store.prepare_for_erasing()
     for _ in range(_MAX_ATTEMPTS):
         state = dataset.state()
         dataset.require_no_hold(state)

@@ -66,6 +66,7 @@ def purge_dataset(lake: Lake, name: str, *, dry_run: bool) -> int:
     dataset = lake.open_record(record)
     dataset.require_no_hold(dataset.state())
     if not dry_run:
+        lake.store.prepare_for_erasing()
 
         def close(newest: DatasetState) -> Mapping[str, JsonValue] | None:
             dataset.require_no_hold(newest)

@@ -74,6 +74,12 @@ def match_rows(
     found, missing = _rows_of_keys(dataset, commits, left_out, wanted)
     if missing:
         known = [str(key) for record in commits[:1] for key in _keys(dataset, record).slice(0, 1000).to_pylist() if key]
+        gone = [key for key in missing if key in known]
+        if gone:
+            raise NotFound(
+                f"the row with the key {gone[0]!r} of dataset {dataset.name!r} was deleted or purged before; nothing "
+                "was changed"
+            )
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise NotFound(
             f"dataset {dataset.name!r} has no row with the key {missing[0]!r}{more}.{near_miss(missing[0], known)} "

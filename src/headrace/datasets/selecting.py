@@ -136,8 +136,9 @@ def commit_number(dataset: Dataset, state: DatasetState, upto: str | int | None)
         return len(state.commits)
     text = str(upto)
     if not (text.isascii() and text.isdigit() and text[0] != "0" and int(text) <= len(state.commits)):
+        known = f"the commits 1 to {len(state.commits)}" if state.commits else "no commits yet"
         raise NotFound(
-            f"there is no commit {text!r} in dataset {dataset.name!r}; it has the commits 1 to {len(state.commits)}. "
+            f"there is no commit {text!r} in dataset {dataset.name!r}; it has {known}. "
             f"To see them: headrace dataset log {dataset.reference}"
         )
     return int(text)

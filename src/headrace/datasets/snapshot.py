@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from headrace.datasets.dataset import Dataset
+    from headrace.datasets.dataset_state import DatasetState
     from headrace.datasets.diffing import Diff
     from headrace.datasets.lineage import SnapshotLineage
     from headrace.datasets.packing import PackReport
@@ -610,6 +611,19 @@ class Snapshot:
         """Rows by number, [num_rows] in any order, as a table with one chunk a column."""
         return self._where_it_lies(lambda: self._gather_once(rows, names, narrow=narrow, verify=verify))
 
+    def require_unpurged(self) -> None:
+        """Raise `Conflict` if rows of the dataset were purged since this snapshot was opened.
+
+        For whoever writes down what the snapshot reads: parts that this process keeps in memory may hold such rows.
+        """
+        self._refuse_purged(self._dataset.state())
+
+    def _refuse_purged(self, state: DatasetState) -> None:
+        if state.redacted_rows != self._redacted_rows:
+            raise Conflict(
+                f"rows of dataset {self._dataset.name!r} were purged since this snapshot was opened; open it again"
+            )
+
     def _where_it_lies(self, read: Callable[[], T]) -> T:
         """What `read` gives; if compaction and collection moved the rows meanwhile, from where they lie now."""
         try:
@@ -621,10 +635,7 @@ class Snapshot:
             added = {name: state.column_manifest(digest) for name, digest in self._added.items()}
             if records == self._records and pack == self._pack and added == self._added:
                 raise
-            if state.redacted_rows != self._redacted_rows:
-                raise Conflict(
-                    f"rows of dataset {self._dataset.name!r} were purged since this snapshot was opened; open it again"
-                ) from None
+            self._refuse_purged(state)
             self._records, self._pack, self._added = records, pack, added
         return read()
 

@@ -13,7 +13,7 @@ from headrace.datasets.manifests import document_key, read_document, write_docum
 from headrace.datasets.selecting import places_of
 from headrace.datasets.selection import Selection
 from headrace.datasets.snapshot import Snapshot
-from headrace.errors import Conflict, NotFound
+from headrace.errors import Conflict, InvalidInput, NotFound
 from headrace.schema.near_misses import near_miss
 from headrace.schema.references import Selector
 from headrace.storage.canonical import JsonValue, canonical_json
@@ -72,7 +72,19 @@ class SnapshotRegister:
                 return self._logged(state, matches[0])
 
     def log(self, snapshot: Snapshot) -> Snapshot:
-        """Write the snapshot's manifest and its log entry, once for each new id."""
+        """Write the snapshot's manifest and its log entry, once for each new id.
+
+        Raises:
+            InvalidInput: It is a snapshot of another dataset.
+        """
+        if (
+            snapshot.dataset.base != self._dataset.base
+            or snapshot.dataset.lake.store.uri != self._dataset.lake.store.uri
+        ):
+            raise InvalidInput(
+                f"this is a snapshot of dataset {snapshot.dataset.name!r}, not of {self._dataset.name!r}; an alias and "
+                "the log of a dataset name its own snapshots"
+            )
         if snapshot.id in self._dataset.state().snapshots:
             self._dataset.log_of_entries.settle()
             return snapshot

@@ -212,8 +212,8 @@ class Checkpoints(Generic[S]):
             checkpoint.state is not None and self._document(checkpoint.state) != self._document(state)
         ):
             raise DataCorrupted(
-                f"{name} does not hold what the first {checkpoint.number} entries of the log add up to. Delete the "
-                f"folder '{self._folder[:-1]}'; it is rebuilt from the log"
+                f"{name} does not hold what the first {checkpoint.number} entries of the log add up to. Write it "
+                "anew from the log: headrace rebuild"
             )
 
     def superseded(self, *, older_than: float) -> tuple[list[ObjectStat], list[ObjectStat]]:
@@ -235,6 +235,14 @@ class Checkpoints(Generic[S]):
             return stat.key not in kept and stat.modified_at <= older_than
 
         return list(filter(is_due, heads)), list(filter(is_due, pages))
+
+    def remove_all(self) -> list[ObjectStat]:
+        """Delete heads, then pages: a writer takes pages for stored as long as it finds the head that it knows."""
+        stats = list(self._store.list(self._folder))
+        for stat in sorted(stats, key=lambda stat: self._head_name.fullmatch(stat.key) is None):
+            self._store.delete(stat.key)
+        self._known = None
+        return stats
 
     # -- inside -------------------------------------------------------------------------------------------------
 

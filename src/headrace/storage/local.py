@@ -186,6 +186,9 @@ class LocalStore:
                 return
             self._sync_folder(os.path.dirname(path))
 
+    def prepare_for_erasing(self) -> None:
+        pass  # a deleted object is gone
+
     def prepare_for_writing(self) -> None:
         """Create the folder, prove that hard links work and refuse taken names, remove stale temporary files.
 

@@ -22,7 +22,7 @@ from headrace.storage.canonical import JsonValue, read_json
 from headrace.storage.checkpoints import Checkpoint, Checkpoints, StateForm
 from headrace.storage.digests import digest_hex
 from headrace.storage.sealed import read_sealed, seal
-from headrace.storage.store import ObjectStore
+from headrace.storage.store import ObjectStat, ObjectStore
 from headrace.units import format_timestamp, parse_timestamp
 
 __all__ = ["FORMAT", "EntryLog", "LogEntry", "LogState", "now_microseconds"]
@@ -195,7 +195,7 @@ class EntryLog(Generic[S]):
         previous = self._beginning
         number = after + 1
         if after:
-            previous = digest_hex(self._read_bytes(after))
+            previous = self._parse(self._read_bytes(after), after).digest
         while True:
             data = self._try_read(number) or self._read_before_gap(number)
             if data is None:
@@ -217,6 +217,22 @@ class EntryLog(Generic[S]):
             DataCorrupted: One of their objects is not what was written, or the newest not what the log adds up to.
         """
         self.checkpoints.check(self._replay)
+
+    def rebuild(self) -> list[ObjectStat]:
+        """Read the log from its first entry and write a new checkpoint in place of all others, which are returned.
+
+        Raises:
+            DataCorrupted: The log is damaged; its checkpoints stay.
+        """
+        with self._lock:
+            self._restart()
+            self._read_tail()
+            self._check_end()
+            self._is_open = True
+            removed = self.checkpoints.remove_all()
+            if self._number:
+                self.checkpoints.write(self._number, self._digest, time=self._time, state=self._state)
+            return removed
 
     def _open(self) -> None:
         for checkpoint in self.checkpoints.newest(rebuild=lambda number: self._replay(number)[0]):

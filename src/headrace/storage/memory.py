@@ -132,6 +132,9 @@ class MemoryStore:
         with self._objects.lock:
             self._objects.contents.pop(self._prefix + key, None)
 
+    def prepare_for_erasing(self) -> None:
+        pass  # a deleted object is gone
+
     def prepare_for_writing(self) -> None:
         """Nothing to check: one lock guards every claim."""
 

@@ -16,7 +16,15 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
-from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound, PermissionDenied, Unavailable
+from headrace.errors import (
+    Conflict,
+    DataCorrupted,
+    HeadraceError,
+    InvalidInput,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from headrace.storage.bucket_region import find_bucket_region
 from headrace.storage.keys import check_key, check_new_key, check_prefix
 from headrace.storage.options import StoreOptions
@@ -238,6 +246,26 @@ class RemoteStore:
         """
         self._refuse_read_only("")
         _PROVEN.prove(f"{self._options.endpoint or ''} {self.uri}", lambda: probe_conditional_puts(self))
+
+    def prepare_for_erasing(self) -> None:
+        """Ask the bucket by a small object: one that keeps versions says which version it wrote.
+
+        Raises:
+            Conflict: Deleted objects stay as old versions, also those under an object lock.
+        """
+        self._refuse_read_only("")
+        key = f"derived/erasing/{uuid.uuid4().hex}"
+        path = self._path(key)
+        with self._requesting("write", key):
+            written = obstore.put(self._client, path, b"", use_multipart=False)
+        self.delete(key)
+        # Google's stores number every object so; whether old ones stay, they do not say here.
+        if self._location.scheme in {"s3", "az"} and written.get("version") not in {None, "null"}:
+            raise Conflict(
+                f"{self.uri} lies in a bucket that keeps old versions of objects, so that nothing can be erased there. "
+                "Switch versioning off, remove the old versions (a lifecycle rule for noncurrent versions does it), "
+                "and run this again; to look: headrace doctor"
+            )
 
     # Requests
 

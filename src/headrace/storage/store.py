@@ -104,3 +104,7 @@ class ObjectStore(Protocol):
     def prepare_for_writing(self) -> None:
         """Check once per process that the store keeps its promises; raises `Conflict` when it does not."""
         ...
+
+    def prepare_for_erasing(self) -> None:
+        """Check that what is deleted is gone; raises `Conflict` where old versions of objects stay."""
+        ...

@@ -311,6 +311,7 @@ class SnapshotRows:
         digest = hashlib.blake2b("\n".join([self.identity, *self._added]).encode(), digest_size=16).hexdigest()
 
         def make() -> Iterator[pa.Table]:
+            self._open_snapshot.require_unpurged()
             for table in self.narrow(self._added):
                 yield page_table({name: table.column(name).combine_chunks() for name in self._added})
 

@@ -8,7 +8,7 @@ import pytest
 
 import headrace
 from headrace.datasets.lake import Lake, default_actor
-from headrace.errors import DataCorrupted, InvalidInput, Unavailable
+from headrace.errors import DataCorrupted, InvalidInput, NotFound, Unavailable
 from headrace.storage.sealed import seal
 from tests.scripted_store import ScriptedStore, fresh_memory_uri
 
@@ -124,3 +124,41 @@ def test_marker_that_is_another_sealed_object_is_told(tmp_path: Path) -> None:
     (tmp_path / "headrace.json").write_bytes((tmp_path / "log" / "0000000001.json").read_bytes())
     with pytest.raises(DataCorrupted, match=r"headrace\.json holds another object"):
         headrace.connect(str(tmp_path)).verify()
+
+
+def test_names_that_are_no_text_are_told() -> None:
+    lake = headrace.connect(fresh_memory_uri())
+    lake.create_dataset("rows", "TABLE", source=[{"a": 1}])
+    for name in (1, None):
+        with pytest.raises(TypeError, match="a dataset is named by text, by its id too, such as '1'"):
+            lake.dataset(name)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a lake is a folder or a URI"):
+        headrace.connect(None)  # type: ignore[arg-type]
+
+
+def test_alias_of_another_datasets_snapshot_is_refused() -> None:
+    lake = headrace.connect(fresh_memory_uri())
+    rows = lake.create_dataset("rows", "TABLE", source=[{"a": 1}])
+    others = lake.create_dataset("others", "TABLE", source=[{"b": 1}, {"b": 2}])
+    with pytest.raises(InvalidInput, match="a snapshot of dataset 'others', not of 'rows'"):
+        rows.set_alias("prod", others.snapshot())
+    assert rows.aliases == {}
+    assert rows.snapshots == ()
+
+
+def test_commit_into_a_dataset_that_was_deleted_meanwhile_is_refused() -> None:
+    uri = fresh_memory_uri()
+    lake = headrace.connect(uri)
+    rows = lake.create_dataset("rows", "TABLE", source=[{"a": 1}])
+    headrace.connect(uri).delete_dataset("rows")
+    with pytest.raises(NotFound, match="was deleted meanwhile.*headrace dataset restore"):
+        rows.commit([{"a": 2}])
+    lake.restore_dataset("rows")
+    assert rows.commit([{"a": 2}]).id == "2"
+
+
+def test_artefacts_are_a_list() -> None:
+    lake = headrace.connect(fresh_memory_uri())
+    rows = lake.create_dataset("rows", "TABLE", source=[{"a": 1}])
+    with pytest.raises(InvalidInput, match=r"artefacts is 'model.pt'; expected a list"):
+        lake.record_run(rows.snapshot(), name="run", artefacts="model.pt")

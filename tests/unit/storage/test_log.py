@@ -453,6 +453,16 @@ def test_tampered_entry_below_a_checkpoint_is_found_by_the_full_replay() -> None
         log.check_checkpoint()
 
 
+def test_flipped_bit_in_the_entry_before_those_asked_for_names_that_entry() -> None:
+    store = ScriptedStore()
+    log = _log(store)
+    for value in range(3):
+        _add(log, value)
+    store.replace(_key(1), store.get(_key(1)).replace(b"me@here", b"me@herf"))
+    with pytest.raises(DataCorrupted, match=r"0000000001\.json"):
+        list(log.entries(after=1))
+
+
 def test_first_entry_of_another_log_is_found() -> None:
     store = ScriptedStore()
     _add(_log(store), 0)

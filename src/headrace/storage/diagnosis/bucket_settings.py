@@ -65,10 +65,13 @@ class BucketSettings:
                 detail="Some gateways ignore conditional puts in such buckets, and commits would be lost.",
                 remedy="Run this without --read-only, which tries it.", measured=measured,
             )  # fmt: skip
-        detail = "Old versions of deleted objects stay and cost space." if state == "Enabled" else None
-        return Finding(
-            "ok", {"Enabled": "on", "Suspended": "suspended"}.get(state, "off"), detail=detail, measured=measured
-        )
+        if state == "Enabled":
+            return Finding(
+                "warn", "on",
+                detail="Old versions of deleted objects stay: they cost space, and purge refuses to run here.",
+                remedy="Switch versioning off, and let a lifecycle rule remove noncurrent versions.", measured=measured,
+            )  # fmt: skip
+        return Finding("ok", "suspended" if state == "Suspended" else "off", measured=measured)
 
     def _object_lock(self) -> Finding:
         answer = self._get("object-lock", right="s3:GetBucketObjectLockConfiguration")
