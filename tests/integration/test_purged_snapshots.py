@@ -10,6 +10,7 @@ import headrace
 from headrace.datasets.dataset import Dataset
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import Conflict
+from headrace.progress import NoProgress
 
 _CANARY = b"canary-of-a-purged-row"
 
@@ -57,19 +58,14 @@ def test_snapshot_opened_again_is_materialised_and_packed(held: Snapshot, tmp_pa
 
 
 def test_view_that_a_purge_overtook_goes(dataset: Dataset, tmp_path: Path) -> None:
-    snapshot = dataset.snapshot()
-    kind = dataset.dataset_type
+    class Overtaken(NoProgress):
+        """A purge and a collection between the writing and the end."""
 
-    class Overtaken:
-        """The type, with a purge and a collection between the writing and the end."""
-
-        def materialise(self, reader: object, writer: object) -> None:
-            kind.materialise(reader, writer)  # type: ignore[arg-type]
+        def finish(self) -> None:
             other = headrace.connect(tmp_path / "lake").dataset("texts")
             other.purge(where="list_contains(labels, 'gone')")
             other.lake.gc(grace_seconds=0)
 
-    dataset.dataset_type = Overtaken()  # type: ignore[assignment, misc]
     with pytest.raises(Conflict, match="purged since"):
-        snapshot.materialise()
+        dataset.snapshot().materialise(progress=Overtaken())
     assert _files_with_canary(tmp_path) == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headrace.datasets.derived_views import VIEWS, remove_empty_folders
 from headrace.datasets.reported_reading import reported
 from headrace.datasets.view_folder import View, ViewFile, existing_view, write_view
-from headrace.errors import AlreadyExists, Conflict
+from headrace.errors import AlreadyExists, Conflict, Unavailable
 from headrace.progress import Progress
 from headrace.storage.canonical import canonical_json, read_json
 from headrace.storage.uris import StoreUri
@@ -39,6 +39,9 @@ def materialise(snapshot: Snapshot, uri: str | None, *, progress: Progress) -> V
         if found is None:
             raise
         return found
+    except Unavailable:  # a purge removes views that are being written
+        snapshot.require_unpurged()
+        raise
     try:
         snapshot.require_unpurged()
     except Conflict:  # what the purge removed may have been written again

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.progress import NO_PROGRESS, Progress
+from headrace.storage.log import EntryLog
 
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
@@ -39,7 +40,8 @@ def rebuild_lake(lake: Lake, *, progress: Progress = NO_PROGRESS) -> RebuildRepo
     try:
         progress.start("lake log")
         datasets = [*lake.every_dataset()]
-        for name, log in [("lake", lake.log_of_entries), *((item.name, item.log_of_entries) for item in datasets)]:
+        logs: list[tuple[str, EntryLog[Any]]] = [(item.name, item.log_of_entries) for item in datasets]
+        for name, log in [("lake", lake.log_of_entries), *logs]:
             progress.start(name)
             removed = log.rebuild()
             progress.advance(log.number)

@@ -103,12 +103,13 @@ def _verify_dataset(report: VerifyReport, dataset: Dataset, progress: Progress) 
     for snapshot in state.snapshots.values():
         _guard(report, name, lambda snapshot=snapshot: _document(report, dataset, snapshot.manifest))  # type: ignore[misc]
     sets = {item.deleted_rows for item in state.visibilities} | {item.deleted for item in state.snapshots.values()}
-    sets |= {item.rows for item in state.redactions}
+    sets |= {item.rows for item in state.redactions} | set(state.fixed_rows.values())
     for digest in sorted(digest for digest in sets if digest is not None):
         _guard(report, name, lambda digest=digest: _addresses(report, dataset, digest))  # type: ignore[misc]
     for digest in sorted(state.column_manifests):
         _guard(report, name, lambda digest=digest: _column(report, dataset, digest, seen))  # type: ignore[misc]
-    for digest in state.claims:
+    waiting = [item.condemned for item in state.collections if not item.is_done]
+    for digest in [*state.claims, *state.purged_keys, *waiting]:
         _guard(report, name, lambda digest=digest: _document(report, dataset, digest))  # type: ignore[misc]
     for digest in state.packs.values():
         _guard(report, name, lambda digest=digest: _pack(report, dataset, digest, seen))  # type: ignore[misc]

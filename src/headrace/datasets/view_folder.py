@@ -142,6 +142,11 @@ def _publish(staging: Path, folder: Path) -> None:
     try:
         staging.rename(folder)  # takes the place of an empty folder, of nothing else
     except OSError as error:
+        if not staging.exists():
+            raise Unavailable(
+                f"what was written for {folder} was removed meanwhile, by a purge or a garbage collection; trying "
+                "again is safe"
+            ) from error
         raise AlreadyExists(f"{folder} appeared while the view was written; it was left as it is") from error
     _sync_folder(folder.parent)
 

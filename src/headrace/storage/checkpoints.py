@@ -193,7 +193,7 @@ class Checkpoints(Generic[S]):
             return
         for stat in self._store.list(self._folder):
             if self._head_name.fullmatch(stat.key):
-                read_sealed(self._store.get(stat.key), name=f"{self._store.uri}/{stat.key}")
+                self._read_head(stat.key)
             elif stat.key.startswith((f"{self._folder}pages/", f"{self._folder}segments/")):
                 stem = stat.key.rpartition("/")[2].partition(".")[0]
                 require_digest(self._store.get(stat.key), stem, name=f"{self._store.uri}/{stat.key}")
@@ -271,7 +271,7 @@ class Checkpoints(Generic[S]):
     def _read(self, key: str, rebuild: Callable[[int], S] | None) -> Checkpoint[S]:
         form = self._require_form()
         name = f"{self._store.uri}/{key}"
-        document = read_sealed(self._store.get(key), name=name)
+        document = self._read_head(key)
         try:
             number, digest = document["number"], document["digest"]
             if document["format"] == 1:
@@ -290,9 +290,25 @@ class Checkpoints(Generic[S]):
                 "the log"
             ) from error
 
+    def _read_head(self, key: str) -> dict[str, Any]:
+        """The document of a head.
+
+        Raises:
+            DataCorrupted: It is not what was written, or was written for another entry.
+        """
+        name = f"{self._store.uri}/{key}"
+        document: dict[str, Any] = read_sealed(self._store.get(key), name=name)
+        number = _LAST - int(key.rpartition("/")[2].removesuffix(".json"))
+        if document.get("number") != number:
+            raise DataCorrupted(
+                f"{name} holds the checkpoint of entry {document.get('number')}, not of {number}; the object was "
+                "swapped or copied to a wrong place. Write checkpoints anew: headrace rebuild"
+            )
+        return document
+
     def _pages_of(self, key: str) -> list[str]:
         """Keys of the pages or segments that a head names."""
-        document = read_sealed(self._store.get(key), name=f"{self._store.uri}/{key}")
+        document = self._read_head(key)
         if document["format"] == 1:
             return [f"{self._folder}segments/{item['digest']}.jsonl" for item in document["segments"]]
         return [self._page_key(digest) for items in document["lists"].values() for _, digest in items["pages"]]

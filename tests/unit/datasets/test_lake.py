@@ -143,7 +143,7 @@ def test_alias_of_another_datasets_snapshot_is_refused() -> None:
     with pytest.raises(InvalidInput, match="a snapshot of dataset 'others', not of 'rows'"):
         rows.set_alias("prod", others.snapshot())
     assert rows.aliases == {}
-    assert rows.snapshots == ()
+    assert rows.snapshots == []
 
 
 def test_commit_into_a_dataset_that_was_deleted_meanwhile_is_refused() -> None:
@@ -151,7 +151,7 @@ def test_commit_into_a_dataset_that_was_deleted_meanwhile_is_refused() -> None:
     lake = headrace.connect(uri)
     rows = lake.create_dataset("rows", "TABLE", source=[{"a": 1}])
     headrace.connect(uri).delete_dataset("rows")
-    with pytest.raises(NotFound, match="was deleted meanwhile.*headrace dataset restore"):
+    with pytest.raises(NotFound, match=r"was deleted meanwhile.*headrace dataset restore"):
         rows.commit([{"a": 2}])
     lake.restore_dataset("rows")
     assert rows.commit([{"a": 2}]).id == "2"
