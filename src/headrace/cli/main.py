@@ -81,7 +81,7 @@ COMMANDS = {
     "run": LazyCommand("headrace.cli.commands.run:run", "Look at recorded training runs.", _TRUST),
     "verify": LazyCommand("headrace.cli.commands.verify:verify", "Check every stored byte against its digest.", _TRUST),
     "rebuild": LazyCommand(
-        "headrace.cli.commands.rebuild:rebuild", "Make anew what was derived from the logs.", _TRUST
+        "headrace.cli.commands.rebuild:rebuild", "Make anew from the logs what was derived from them.", _TRUST
     ),
     "audit": LazyCommand("headrace.cli.commands.audit:audit", "List who changed what, and when.", _TRUST),
     "doctor": LazyCommand(
