@@ -98,6 +98,20 @@ def test_batches_keep_within_their_limits(dataset: Dataset, tmp_path: Path) -> N
         list(dataset.watch(tmp_path / "nothing", once=True))
 
 
+def test_place_is_named_as_a_source_is(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty path is not the folder one is in; file:// and ~ mean what they mean elsewhere."""
+    _put(tmp_path / "in box", "cat/1.png", 1)
+    monkeypatch.chdir(tmp_path / "in box")
+    for empty in ("", "  "):
+        with pytest.raises(InvalidInput, match="an empty path"):
+            list(dataset.watch(empty, once=True))
+    assert len(list(dataset.watch((tmp_path / "in box").as_uri(), once=True))) == 1
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert list(dataset.watch("~/in box", once=True)) == []
+
+
 def test_caption_and_image_are_one_sample(tmp_path: Path) -> None:
     dataset = headrace.connect(tmp_path / "lake").create_dataset("captions", type="IMAGE_TEXT")
     inbox = tmp_path / "inbox"

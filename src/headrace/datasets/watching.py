@@ -21,6 +21,7 @@ from headrace.datasets.file_claims import FileClaims, FilesTaken, KnownFiles, fi
 from headrace.datasets.sources.clutter import is_clutter
 from headrace.datasets.sources.file_list import StoredFiles
 from headrace.datasets.sources.folder import FolderFiles, open_folder
+from headrace.datasets.sources.opening import local_path, location_text
 from headrace.datasets.sources.stored_objects import StoredObject, list_objects
 from headrace.datasets.types.index_files import INDEX_SUFFIXES
 from headrace.errors import HeadraceError, InvalidInput, NotFound, Unavailable
@@ -87,7 +88,7 @@ def watch(
         NotFound: The folder does not exist.
         InvalidInput: A file breaks a rule of the type, and such files are not left out.
     """
-    watcher = _Watcher(dataset, os.fspath(source), options, clock=clock)
+    watcher = _Watcher(dataset, location_text(source), options, clock=clock)
     while True:
         for batch in watcher.batches():
             made = watcher.commit(
@@ -111,11 +112,12 @@ class _Watcher:
         self._refused: set[str] = set()  # marks of files of which no row was left
         self._first_seen: dict[str, tuple[str, float]] = {}  # path -> version and when this process first saw it
         self._contents: dict[str, tuple[str, str]] = {}  # path -> version and digest, of files that are being taken
-        self._is_remote = "://" in source and not source.startswith("file://")
-        if self._is_remote:
+        folder = local_path(source)
+        self._is_remote = folder is None
+        if folder is None:
             self._root = source.rstrip("/")
         else:
-            self._root = os.path.abspath(source.removeprefix("file://"))
+            self._root = os.path.abspath(folder)
             if not os.path.isdir(self._root):
                 raise NotFound(f"{source}: no such folder; a folder or a bucket prefix can be watched")
         small = self._type.small_suffixes()
