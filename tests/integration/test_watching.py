@@ -159,6 +159,18 @@ def test_prefix_of_a_bucket_is_watched(bucket: Bucket, tmp_path: Path) -> None:
     assert [commit.num_rows for commit in dataset.watch(uri, once=True, settle_seconds=0)] == [2]
 
 
+def test_missing_bucket_is_no_empty_one(bucket: Bucket, tmp_path: Path) -> None:
+    dataset = headrace.connect(tmp_path / "lake", options=bucket.options).create_dataset("photos", type="IMAGE_CLASS")
+    for uri in (f"s3://{bucket.name}-gone/inbox", f"s3://{bucket.name}-gone"):
+        with pytest.raises(NotFound, match=r"-gone does not exist"):
+            list(dataset.watch(uri, once=True))
+        with pytest.raises(NotFound, match=r"-gone does not exist"):
+            list(dataset.watch(uri))
+    assert list(dataset.watch(f"s3://{bucket.name}", once=True)) == []
+    bucket.put("inbox/.hidden.png", b"")
+    assert list(dataset.watch(f"s3://{bucket.name}/inbox", once=True)) == []
+
+
 _COMMAND = [sys.executable, "-m", "headrace.cli", "commit"]
 
 

@@ -280,7 +280,7 @@ class Dataset:
             options: Fields of `WatchOptions`: interval_seconds, settle_seconds, max_files, max_bytes, once.
 
         Raises:
-            NotFound: The folder does not exist.
+            NotFound: The folder or the bucket does not exist.
             InvalidInput: A file breaks a rule of the type.
         """
         from headrace.datasets.watching import WatchOptions, watch

@@ -85,7 +85,7 @@ def watch(
     """Commit files as they settle, and yield each commit; for ever, unless it is to look once.
 
     Raises:
-        NotFound: The folder does not exist.
+        NotFound: The folder or the bucket does not exist.
         InvalidInput: A file breaks a rule of the type, and such files are not left out.
     """
     watcher = _Watcher(dataset, location_text(source), options, clock=clock)
@@ -112,6 +112,7 @@ class _Watcher:
         self._refused: set[str] = set()  # marks of files of which no row was left
         self._first_seen: dict[str, tuple[str, float]] = {}  # path -> version and when this process first saw it
         self._contents: dict[str, tuple[str, str]] = {}  # path -> version and digest, of files that are being taken
+        self._has_listed = False
         folder = local_path(source)
         self._is_remote = folder is None
         if folder is None:
@@ -131,8 +132,11 @@ class _Watcher:
         except (NotFound, Unavailable) as error:  # a file went while the folder was listed; the next look will tell
             if self._options.once and isinstance(error, Unavailable):
                 raise
+            if self._is_remote and not self._has_listed and isinstance(error, NotFound):
+                raise  # the bucket does not exist
             _logger.info("listing failed root=%s error=%s", self._root, error)
             return
+        self._has_listed = True
         self._refuse_index_files(listed)
         self._known.refresh(self._dataset.state())
         now = self._clock()
@@ -203,21 +207,11 @@ class _Watcher:
         limits = ArchiveLimits()
         now = self._clock()
         if self._is_remote:
-            try:
-                objects = list_objects(self._root, self._dataset.lake.locations, limits=limits)
-            except (NotFound, InvalidInput) as error:
-                if not _means_nothing_there(error):
-                    raise
-                return
-            for path, item in objects:
+            locations = self._dataset.lake.locations
+            for path, item in list_objects(self._root, locations, limits=limits, may_be_empty=True):
                 yield _Found(path, item.size, item.version, now - item.modified_at, item)
             return
-        try:
-            folder = open_folder(self._root, name=self._root, limits=limits)
-        except InvalidInput as error:
-            if not _means_nothing_there(error):
-                raise
-            return
+        folder = open_folder(self._root, name=self._root, limits=limits, may_be_empty=True)
         for path, size, mtime_ns in folder.listed:
             yield _Found(path, size, f"{size}-{mtime_ns}", now - mtime_ns / 1e9)
 
@@ -315,11 +309,6 @@ def _local_version(path: str) -> str | None:
     except OSError:
         return None
     return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-def _means_nothing_there(error: HeadraceError) -> bool:
-    text = str(error)
-    return "empty folder" in text or "none below it" in text
 
 
 def _stem(path: str) -> str:
