@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import headrace
@@ -98,9 +100,7 @@ def test_batches_keep_within_their_limits(dataset: Dataset, tmp_path: Path) -> N
         list(dataset.watch(tmp_path / "nothing", once=True))
 
 
-def test_place_is_named_as_a_source_is(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_place_is_named_as_a_source_is(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty path is not the folder one is in; file:// and ~ mean what they mean elsewhere."""
     _put(tmp_path / "in box", "cat/1.png", 1)
     monkeypatch.chdir(tmp_path / "in box")
@@ -127,6 +127,88 @@ def test_caption_and_image_are_one_sample(tmp_path: Path) -> None:
     (inbox / "index.csv").write_text("filename,text\n")
     with pytest.raises(InvalidInput, match="cannot be taken a few at a time"):
         list(dataset.watch(inbox, once=True))
+
+
+def _table(folder: Path, name: str, text: str, *, age: float) -> None:
+    (folder / name).write_text(text)
+    moment = time.time() - age
+    os.utime(folder / name, (moment, moment))
+
+
+def _prices(dataset: Dataset) -> dict[str, int]:
+    return {row["sku"]: row["price"] for row in dataset.snapshot().to_arrow(["sku", "price"]).to_pylist()}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Dataset:
+    """Rows that replace earlier ones with their key."""
+    schema = pa.schema([("sku", pa.string()), ("price", pa.int64())])
+    return headrace.connect(tmp_path / "lake").create_dataset("shop", type="TABLE", schema=schema, key="sku")
+
+
+@pytest.mark.parametrize("on_invalid", ["raise", "skip"])
+def test_key_in_several_files_has_the_row_of_the_newest(shop: Dataset, tmp_path: Path, on_invalid: str) -> None:
+    """As if each file had been found by a look of its own, in the order of their last changes."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    _table(inbox, "a.csv", "sku,price\nhat,3\n", age=100)
+    _table(inbox, "b.csv", "sku,price\nhat,1\nbag,5\n", age=300)
+    _table(inbox, "c.csv", "sku,price\nhat,2\n", age=200)
+    _table(inbox, "d.csv", "sku,price\nfan,9\n", age=50)
+    commits = list(shop.watch(inbox, once=True, on_invalid=on_invalid))
+    assert sum(commit.num_rows for commit in commits) == 5
+    assert sum(commit.num_rejected for commit in commits) == 0
+    assert _prices(shop) == {"hat": 3, "bag": 5, "fan": 9}
+    assert list(shop.watch(inbox, once=True, on_invalid=on_invalid)) == []
+    _table(inbox, "b.csv", "sku,price\nhat,7\n", age=10)
+    list(shop.watch(inbox, once=True, on_invalid=on_invalid))
+    assert _prices(shop)["hat"] == 7
+
+
+def test_files_of_several_commits_are_taken_oldest_first(shop: Dataset, tmp_path: Path) -> None:
+    """Archives among them, where a row replaces another."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    with zipfile.ZipFile(inbox / "a.zip", "w") as archive:
+        archive.writestr("rows.csv", "sku,price\nhat,1\n")
+    os.utime(inbox / "a.zip", (1, 1))
+    _table(inbox, "b.csv", "sku,price\nhat,2\n", age=100)
+    with zipfile.ZipFile(inbox / "c.zip", "w") as archive:
+        archive.writestr("rows.csv", "sku,price\nhat,3\n")
+    os.utime(inbox / "c.zip", (2, 2))
+    assert len(list(shop.watch(inbox, once=True))) == 3
+    assert _prices(shop) == {"hat": 2}
+
+
+def test_archives_with_the_same_names_are_commits_of_their_own(dataset: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number in range(2):
+        with zipfile.ZipFile(inbox / f"{number}.zip", "w") as archive:
+            archive.writestr("cat/1.png", image_bytes("PNG", shade=number))
+        os.utime(inbox / f"{number}.zip", (1 + number, 1 + number))
+    assert [commit.num_rows for commit in dataset.watch(inbox, once=True)] == [1, 1]
+    assert _ids(dataset) == ["cat/1.png", "cat/1.png"]
+
+
+def test_key_that_comes_twice_in_one_file_follows_the_policy(shop: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    _table(inbox, "a.csv", "sku,price\nhat,1\nhat,2\n", age=200)
+    _table(inbox, "b.csv", "sku,price\nhat,3\n", age=100)
+    with pytest.raises(InvalidInput, match=r"a\.csv.*'hat' appears twice"):
+        list(shop.watch(inbox, once=True))
+    assert [commit.num_rejected for commit in shop.watch(inbox, once=True, on_invalid="skip")] == [1, 0]
+    assert _prices(shop) == {"hat": 3}
+
+
+def test_wrong_option_is_no_fault_of_the_files(dataset: Dataset, tmp_path: Path) -> None:
+    _put(tmp_path / "inbox", "cat/1.png", 1)
+    with pytest.raises(InvalidInput, match="media='move'"):
+        list(dataset.watch(tmp_path / "inbox", once=True, media="move", on_invalid="skip"))
+    with pytest.raises(InvalidInput, match="on_invalid='keep'"):
+        list(dataset.watch(tmp_path / "inbox", once=True, on_invalid="keep"))
+    assert len(list(dataset.watch(tmp_path / "inbox", once=True))) == 1
 
 
 def test_broken_files_follow_the_policy(dataset: Dataset, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 import blake3
 
 from headrace.datasets.commit import Commit
+from headrace.datasets.committing import CommitOptions
 from headrace.datasets.file_claims import FileClaims, FilesTaken, KnownFiles, file_mark
+from headrace.datasets.row_keys import RepeatedKey
 from headrace.datasets.sources.clutter import is_clutter
 from headrace.datasets.sources.file_list import StoredFiles
 from headrace.datasets.sources.folder import FolderFiles, open_folder
@@ -30,6 +32,7 @@ from headrace.schema.tags import TagsLike
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.archives import archive_kind
 from headrace.storage.containers import file_uri
+from headrace.storage.member_names import RepeatedName
 
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
@@ -69,6 +72,10 @@ class _Found:
     stored: StoredObject | None = None
 
 
+_Unit = list[_Found]
+"""A file, or those of one sample."""
+
+
 def watch(
     dataset: Dataset,
     source: str | os.PathLike[str],
@@ -88,23 +95,31 @@ def watch(
         NotFound: The folder or the bucket does not exist.
         InvalidInput: A file breaks a rule of the type, and such files are not left out.
     """
-    watcher = _Watcher(dataset, location_text(source), options, clock=clock)
+    settings = CommitOptions.of(
+        message=message, tags=tags, media=media, on_invalid=on_invalid, options={"progress": progress}
+    )
+    watcher = _Watcher(dataset, location_text(source), options, settings=settings, clock=clock)
     while True:
         for batch in watcher.batches():
-            made = watcher.commit(
-                batch, message=message, tags=tags, media=media, on_invalid=on_invalid, progress=progress
-            )
-            if made is not None:
-                yield made
+            yield from watcher.commits(batch)
         if options.once:
             return
         pause(options.interval_seconds)
 
 
 class _Watcher:
-    def __init__(self, dataset: Dataset, source: str, options: WatchOptions, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        source: str,
+        options: WatchOptions,
+        *,
+        settings: CommitOptions,
+        clock: Callable[[], float],
+    ) -> None:
         self._dataset = dataset
         self._options = options
+        self._settings = settings
         self._clock = clock
         self._type = dataset.dataset_type
         self._known = KnownFiles(dataset)
@@ -125,8 +140,8 @@ class _Watcher:
         self._small_suffixes = small or frozenset()
         self._has_index_files = bool(small)
 
-    def batches(self) -> Iterator[list[_Found]]:
-        """What has settled and is new, cut at the limits; files that belong together stay together."""
+    def batches(self) -> Iterator[list[_Unit]]:
+        """What has settled and is new, oldest first and cut at the limits; files that belong together stay together."""
         try:
             listed = [item for item in self._list() if not is_clutter(item.path)]
         except (NotFound, Unavailable) as error:  # a file went while the folder was listed; the next look will tell
@@ -138,7 +153,8 @@ class _Watcher:
             return
         self._has_listed = True
         self._refuse_index_files(listed)
-        self._known.refresh(self._dataset.state())
+        state = self._dataset.state()
+        self._known.refresh(state)
         now = self._clock()
         self._contents.clear()
         self._first_seen = {
@@ -147,47 +163,62 @@ class _Watcher:
             else (item.version, now)
             for item in listed
         }
-        batch: list[_Found] = []
-        num_bytes = 0
-        for unit in self._units(listed):
+        batch: list[_Unit] = []
+        num_files = num_bytes = 0
+        for unit in self._units(listed, archives_last=state.on_duplicate_key != "replace"):
             if not all(self._is_settled(item, now) for item in unit) or not any(self._is_new(item) for item in unit):
                 continue
             size = sum(item.size for item in unit)
-            is_other = bool(batch) and self._is_archive(batch[0]) != self._is_archive(unit[0])
+            is_other = bool(batch) and self._is_archive(batch[0][0]) != self._is_archive(unit[0])
             if batch and (
                 is_other
-                or len(batch) + len(unit) > self._options.max_files
+                or num_files + len(unit) > self._options.max_files
                 or num_bytes + size > self._options.max_bytes
             ):
                 yield batch
-                batch, num_bytes = [], 0
-            batch.extend(unit)
+                batch, num_files, num_bytes = [], 0, 0
+            batch.append(unit)
+            num_files += len(unit)
             num_bytes += size
         if batch:
             yield batch
 
-    def commit(
-        self,
-        batch: Sequence[_Found],
-        *,
-        message: str,
-        tags: TagsLike | None,
-        media: str,
-        on_invalid: str,
-        progress: Progress,
-    ) -> Commit | None:
+    def commits(self, batch: Sequence[_Unit]) -> Iterator[Commit]:
+        """Its commits: one, or several where a key comes twice, so that the row of the newer file is the later one."""
+        waiting = [batch]
+        while waiting:
+            units = waiting.pop()
+            try:
+                made = self._commit(units)
+            except (RepeatedKey, RepeatedName):
+                if len(units) == 1:
+                    raise
+                middle = len(units) // 2
+                waiting += [units[middle:], units[:middle]]  # the older half is the next
+                continue
+            if made is not None:
+                yield made
+
+    def _commit(self, units: Sequence[_Unit]) -> Commit | None:
         """One commit; None if another watcher was first, a file changed meanwhile, or no row is left."""
+        batch = [item for unit in units for item in unit]
+        settings = self._settings
         # Without those of files that are there again because a file of the same sample is new.
         marks = {mark for item in batch for mark in self._marks(item) if mark not in self._known}
         try:
             return self._dataset.commit(
                 self._source(batch),
-                message=message,
-                tags=tags,
-                media=media,
-                on_invalid=on_invalid,
-                progress=progress,
-                claims=FileClaims(marks, self._known, is_unchanged=partial(self._is_unchanged, batch)),
+                message=settings.message,
+                tags=settings.tags,
+                media=settings.media,
+                on_invalid=settings.on_invalid,
+                progress=settings.progress,
+                claims=FileClaims(
+                    marks,
+                    self._known,
+                    is_unchanged=partial(self._is_unchanged, batch),
+                    can_be_split=len(units) > 1,
+                ),
             )
         except FilesTaken:
             return None
@@ -195,7 +226,7 @@ class _Watcher:
             if not self._is_unchanged(batch):
                 _logger.info("files changed while they were read root=%s error=%s", self._root, error)
                 return None
-            if on_invalid == "raise" or not str(error).startswith("no rows left"):
+            if settings.on_invalid == "raise" or not str(error).startswith("no rows left"):
                 raise
             _logger.warning("no row was left of %d files root=%s error=%s", len(batch), self._root, error)
             self._refused.update(marks)
@@ -226,14 +257,20 @@ class _Watcher:
                     file=self._root,
                 )
 
-    def _units(self, listed: Sequence[_Found]) -> list[list[_Found]]:
-        """Media files with their small files, all others alone; archives last, as they are commits of their own."""
+    def _units(self, listed: Sequence[_Found], *, archives_last: bool) -> list[_Unit]:
+        """Media files with their small files, all others alone; oldest first, and of equal age in the order listed.
+
+        Archives are commits of their own, so there are fewer commits with all of them at the end.
+        """
         stems = {_stem(item.path) for item in listed if self._is_small(item.path)}
-        units: dict[str, list[_Found]] = {}
+        units: dict[str, _Unit] = {}
         for item in listed:
             stem = _stem(item.path)
             units.setdefault(f"{stem}\0" if stem in stems else item.path, []).append(item)
-        return sorted(units.values(), key=lambda unit: self._is_archive(unit[0]))
+        return sorted(
+            units.values(),
+            key=lambda unit: (archives_last and self._is_archive(unit[0]), -min(item.age_seconds for item in unit)),
+        )
 
     def _is_small(self, path: str) -> bool:
         dot = path.rfind(".")
