@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ import pytest
 
 import headrace
 from headrace.datasets.dataset import Dataset
-from headrace.datasets.watching import WatchOptions, watch
+from headrace.datasets.watching import RefusedFiles, WatchOptions, watch
 from headrace.errors import InvalidInput, NotFound
 from tests.generated_media import image_bytes
 from tests.s3_buckets import Bucket
@@ -225,6 +226,96 @@ def test_broken_files_follow_the_policy(dataset: Dataset, tmp_path: Path) -> Non
     broken.write_bytes(b"still none")
     os.utime(broken, (2, 2))
     assert list(dataset.watch(inbox, once=True, on_invalid="skip")) == []
+
+
+def _broken_tables(folder: Path) -> None:
+    """Files of which nothing can be taken into a TABLE, before and behind those that can."""
+    (folder / "a_empty.csv").write_bytes(b"")
+    (folder / "b_header.csv").write_text("sku,price\n")
+    (folder / "c_utf16.csv").write_bytes("sku,price\nhat,1\n".encode("utf-16"))
+    (folder / "d.parquet").write_bytes(b"no parquet")
+    (folder / "e.zip").write_bytes(b"no zip")
+    (folder / "f.csv.gz").write_bytes(b"no gzip")
+    (folder / "notes.txt").write_text("no table")
+    (folder / "other.csv").write_text("x,y\n1,2\n")
+
+
+def test_files_that_cannot_be_read_are_left_out_alone(shop: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    _broken_tables(inbox)
+    for path in inbox.iterdir():
+        os.utime(path, (1, 1))
+    _table(inbox, "good.csv", "sku,price\nhat,1\n", age=200)
+    _table(inbox, "last.csv", "sku,price\nbag,2\nfan,none\n", age=100)
+    with pytest.raises(InvalidInput):
+        list(shop.watch(inbox, once=True))
+    assert shop.num_rows == 0
+    looks: list[int] = []
+    refused: list[RefusedFiles] = []
+
+    def pause(seconds: float) -> None:
+        looks.append(len(refused))
+        if len(looks) == 2:
+            _table(inbox, "a_empty.csv", "sku,price\ncap,4\n", age=100)
+            os.utime(inbox / "d.parquet", (2, 2))  # touched only
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(watch(shop, inbox, on_invalid="skip", on_refused=refused.append, pause=pause))
+    assert _prices(shop) == {"hat": 1, "bag": 2, "cap": 4}
+    assert [commit.num_rejected for commit in shop.log() if commit.num_rejected] == [1]
+    names = [path for files in refused for path in files.paths]
+    assert {"a_empty.csv", "c_utf16.csv", "d.parquet", "e.zip", "f.csv.gz", "notes.txt", "other.csv"} <= set(names)
+    assert len(names) == len(set(names))
+    assert set(looks) == {len(names)}  # none was tried again
+    assert all(files.reason for files in refused)
+
+
+def test_broken_archive_is_left_out_alone(dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    inbox = tmp_path / "inbox"
+    _put(inbox, "cat/1.png", 1)
+    (inbox / "bad.zip").write_bytes(b"no zip")
+    with zipfile.ZipFile(inbox / "good.zip", "w") as archive:
+        archive.writestr("dog/1.png", image_bytes("PNG", shade=2))
+    for name in ("bad.zip", "good.zip"):
+        os.utime(inbox / name, (1, 1))
+    with pytest.raises(InvalidInput, match=r"bad\.zip"):
+        list(dataset.watch(inbox, once=True))
+    list(dataset.watch(inbox, once=True, on_invalid="skip"))
+    assert _ids(dataset) == ["cat/1.png", "dog/1.png"]
+    assert [record.message.partition(" error=")[0] for record in caplog.records if record.levelname == "WARNING"] == [
+        "left out paths=bad.zip"
+    ]
+
+
+def test_dataset_without_columns_is_not_blamed_on_the_files(tmp_path: Path) -> None:
+    table = headrace.connect(tmp_path / "lake").create_dataset("shop", type="TABLE")
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    assert list(table.watch(inbox, once=True, on_invalid="skip")) == []
+    _table(inbox, "a.csv", "sku,price\nhat,1\n", age=100)
+    with pytest.raises(InvalidInput, match="'shop' has no columns yet"):
+        list(table.watch(inbox, once=True, on_invalid="skip"))
+
+
+def test_command_names_files_that_it_left_out(shop: Dataset, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "a_empty.csv").write_bytes(b"")
+    os.utime(inbox / "a_empty.csv", (1, 1))
+    command = [*_COMMAND, f"{tmp_path / 'lake'}::shop", str(inbox), "--watch", "--once", "--on-invalid", "skip"]
+    alone = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "left out, as --on-invalid skip asks" in alone.stderr
+    assert "nothing new" not in alone.stderr
+    _table(inbox, "good.csv", "sku,price\nhat,1\n", age=100)
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    document = json.loads(done.stdout)
+    assert [commit["num_rows"] for commit in document["commits"]] == [1]
+    assert [files["files"] for files in document["refused"]] == [["a_empty.csv"]]
+    assert "a_empty.csv" in document["refused"][0]["reason"]
+    assert _prices(shop) == {"hat": 1}
 
 
 def test_prefix_of_a_bucket_is_watched(bucket: Bucket, tmp_path: Path) -> None:

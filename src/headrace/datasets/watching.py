@@ -20,13 +20,14 @@ from headrace.datasets.commit import Commit
 from headrace.datasets.committing import CommitOptions
 from headrace.datasets.file_claims import FileClaims, FilesTaken, KnownFiles, file_mark
 from headrace.datasets.row_keys import RepeatedKey
+from headrace.datasets.schema_evolution import evolved_schema
 from headrace.datasets.sources.clutter import is_clutter
 from headrace.datasets.sources.file_list import StoredFiles
 from headrace.datasets.sources.folder import FolderFiles, open_folder
 from headrace.datasets.sources.opening import local_path, location_text
 from headrace.datasets.sources.stored_objects import StoredObject, list_objects
 from headrace.datasets.types.index_files import INDEX_SUFFIXES
-from headrace.errors import HeadraceError, InvalidInput, NotFound, Unavailable
+from headrace.errors import HeadraceError, InvalidInput, MissingExtra, NotFound, Unavailable
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.schema.tags import TagsLike
 from headrace.storage.archive_limits import ArchiveLimits
@@ -37,7 +38,7 @@ from headrace.storage.member_names import RepeatedName
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
 
-__all__ = ["WatchOptions", "watch"]
+__all__ = ["RefusedFiles", "WatchOptions", "watch"]
 
 _logger = logging.getLogger(__name__)
 
@@ -59,6 +60,14 @@ class WatchOptions:
         for name in ("max_files", "max_bytes"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} is {getattr(self, name)}: expected a whole number from 1")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFiles:
+    """A file that was left out as a whole, with the others of its sample, as the caller asked to skip such files."""
+
+    paths: tuple[str, ...]  # below the watched place
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +95,14 @@ def watch(
     media: str = "copy",
     on_invalid: str = "raise",
     progress: Progress = NO_PROGRESS,
+    on_refused: Callable[[RefusedFiles], None] | None = None,
     clock: Callable[[], float] = time.time,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[Commit]:
     """Commit files as they settle, and yield each commit; for ever, unless it is to look once.
+
+    Args:
+        on_refused: Told of each file that no commit can take, where those are left out; by default a warning is logged.
 
     Raises:
         NotFound: The folder or the bucket does not exist.
@@ -98,7 +111,7 @@ def watch(
     settings = CommitOptions.of(
         message=message, tags=tags, media=media, on_invalid=on_invalid, options={"progress": progress}
     )
-    watcher = _Watcher(dataset, location_text(source), options, settings=settings, clock=clock)
+    watcher = _Watcher(dataset, location_text(source), options, settings=settings, on_refused=on_refused, clock=clock)
     while True:
         for batch in watcher.batches():
             yield from watcher.commits(batch)
@@ -115,16 +128,18 @@ class _Watcher:
         options: WatchOptions,
         *,
         settings: CommitOptions,
+        on_refused: Callable[[RefusedFiles], None] | None,
         clock: Callable[[], float],
     ) -> None:
         self._dataset = dataset
         self._options = options
         self._settings = settings
+        self._on_refused = _log_refused if on_refused is None else on_refused
         self._clock = clock
         self._type = dataset.dataset_type
         self._known = KnownFiles(dataset)
         self._uid = dataset.base.split("/")[1]
-        self._refused: set[str] = set()  # marks of files of which no row was left
+        self._refused: set[str] = set()  # marks of files that no commit can take
         self._first_seen: dict[str, tuple[str, float]] = {}  # path -> version and when this process first saw it
         self._contents: dict[str, tuple[str, str]] = {}  # path -> version and digest, of files that are being taken
         self._has_listed = False
@@ -155,6 +170,11 @@ class _Watcher:
         self._refuse_index_files(listed)
         state = self._dataset.state()
         self._known.refresh(state)
+        if listed and evolved_schema(state, self._type) is None:
+            raise InvalidInput(
+                f"dataset {self._dataset.name!r} has no columns yet, and watched files cannot declare them; commit a "
+                "first table without watching, or create the dataset with a schema"
+            )
         now = self._clock()
         self._contents.clear()
         self._first_seen = {
@@ -184,23 +204,32 @@ class _Watcher:
             yield batch
 
     def commits(self, batch: Sequence[_Unit]) -> Iterator[Commit]:
-        """Its commits: one, or several where a key comes twice, so that the row of the newer file is the later one."""
+        """Its commits: one, or several where a file is broken, or where a key comes twice.
+
+        The older half is tried before the newer, so of rows with the same key that of the newer file is the later one.
+        """
+        skips = self._settings.on_invalid == "skip"
         waiting = [batch]
         while waiting:
             units = waiting.pop()
             try:
                 made = self._commit(units)
-            except (RepeatedKey, RepeatedName):
-                if len(units) == 1:
+            except MissingExtra:
+                raise  # no file is to blame
+            except InvalidInput as error:
+                if len(units) > 1 and (skips or isinstance(error, (RepeatedKey, RepeatedName))):
+                    middle = len(units) // 2
+                    waiting += [units[middle:], units[:middle]]
+                    continue
+                if not skips:
                     raise
-                middle = len(units) // 2
-                waiting += [units[middle:], units[:middle]]  # the older half is the next
+                self._refuse(units[0], error)
                 continue
             if made is not None:
                 yield made
 
     def _commit(self, units: Sequence[_Unit]) -> Commit | None:
-        """One commit; None if another watcher was first, a file changed meanwhile, or no row is left."""
+        """One commit; None if another watcher was first, or a file changed meanwhile."""
         batch = [item for unit in units for item in unit]
         settings = self._settings
         # Without those of files that are there again because a file of the same sample is new.
@@ -223,14 +252,15 @@ class _Watcher:
         except FilesTaken:
             return None
         except (InvalidInput, NotFound) as error:
-            if not self._is_unchanged(batch):
-                _logger.info("files changed while they were read root=%s error=%s", self._root, error)
-                return None
-            if settings.on_invalid == "raise" or not str(error).startswith("no rows left"):
+            if self._is_unchanged(batch):
                 raise
-            _logger.warning("no row was left of %d files root=%s error=%s", len(batch), self._root, error)
-            self._refused.update(marks)
+            _logger.info("files changed while they were read root=%s error=%s", self._root, error)
             return None
+
+    def _refuse(self, unit: _Unit, error: InvalidInput) -> None:
+        """Do not try these versions again in this process."""
+        self._refused.update(mark for item in unit for mark in self._marks(item))
+        self._on_refused(RefusedFiles(tuple(item.path for item in unit), error.message))
 
     # -- looking --------------------------------------------------------------------------------------------------
 
@@ -291,12 +321,13 @@ class _Watcher:
         if item.stored is not None:
             return True
         try:
-            is_new = self._mark(item, self._content(item)) not in self._known
+            content = self._mark(item, self._content(item))
         except OSError:
             return False  # it went, or is being replaced
-        if not is_new:
+        if content in self._known:
             self._known.add(mark)  # touched, but the same
-        return is_new
+            return False
+        return content not in self._refused
 
     # -- taking ---------------------------------------------------------------------------------------------------
 
@@ -338,6 +369,10 @@ class _Watcher:
         except HeadraceError:
             return False
         return all(now.get(item.path) == item.version for item in batch)
+
+
+def _log_refused(files: RefusedFiles) -> None:
+    _logger.warning("left out paths=%s error=%s", ",".join(files.paths), files.reason)
 
 
 def _local_version(path: str) -> str | None:
