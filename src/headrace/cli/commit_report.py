@@ -11,8 +11,9 @@ from headrace.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from headrace.datasets.commit import Commit
+    from headrace.datasets.watching import RefusedFiles
 
-__all__ = ["commit_fields", "warn_of_rejected_rows"]
+__all__ = ["commit_fields", "warn_of_refused_files", "warn_of_rejected_rows"]
 
 _SHOWN_REJECTED = 5  # rows named on the terminal
 
@@ -48,3 +49,11 @@ def warn_of_rejected_rows(output: Output, commit: Commit) -> None:
         output.note(f"  {printable(reason)}")
     if commit.num_rejected > _SHOWN_REJECTED:
         output.note(f"  and {format_rows(commit.num_rejected - _SHOWN_REJECTED)} more; --json lists them")
+
+
+def warn_of_refused_files(output: Output, files: RefusedFiles) -> None:
+    """Name a file that `--on-invalid skip` left out as a whole, with the others of its sample, and the reason."""
+    paths = ", ".join(files.paths)
+    # Most reasons name the file themselves.
+    reason = files.reason if paths in files.reason else f"{paths}: {files.reason}"
+    output.warn(f"left out, as --on-invalid skip asks: {printable(reason)}")

@@ -205,6 +205,7 @@ def prepare_commit(
             tags=options.tags,
             media=options.media,
             on_invalid=options.on_invalid,
+            raises_repeated_keys=options.claims is not None and options.claims.can_be_split,
             progress=progress,
             locations=locations,
             layout=options.layout,

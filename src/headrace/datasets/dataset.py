@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from headrace.datasets.layout_writing import ContainerSizes
     from headrace.datasets.promoting import PromotionReport
     from headrace.datasets.purging import PurgeReport
+    from headrace.datasets.watching import RefusedFiles
 
 __all__ = ["Dataset"]
 
@@ -264,6 +265,7 @@ class Dataset:
         media: str = "copy",
         on_invalid: str = "raise",
         progress: Progress = NO_PROGRESS,
+        on_refused: Callable[[RefusedFiles], None] | None = None,
         **options: Any,
     ) -> Iterator[Commit]:
         """Commit the files of a folder or bucket prefix as they arrive, yielding each commit; for ever, or `once=True`.
@@ -276,12 +278,13 @@ class Dataset:
             message: As for `commit`, like all that follow.
             tags: Marks of each commit.
             media: "copy" or "reference".
-            on_invalid: "raise" ends at the first broken file, "skip" leaves it out.
+            on_invalid: "raise" ends at the first broken row or file, "skip" leaves it out.
             progress: Told of each commit in turn.
+            on_refused: Told of each file that was left out as a whole; by default a warning is logged.
             options: Fields of `WatchOptions`: interval_seconds, settle_seconds, max_files, max_bytes, once.
 
         Raises:
-            NotFound: The folder does not exist.
+            NotFound: The folder or the bucket does not exist.
             InvalidInput: A file breaks a rule of the type.
         """
         from headrace.datasets.watching import WatchOptions, watch
@@ -299,6 +302,7 @@ class Dataset:
             media=media,
             on_invalid=on_invalid,
             progress=progress,
+            on_refused=on_refused,
         )
 
     def changes(self, since: str | int) -> Changes:

@@ -61,8 +61,22 @@ class KnownFiles:
 class FileClaims:
     """The files of one commit that is being made."""
 
-    def __init__(self, marks: Iterable[str], known: KnownFiles, *, is_unchanged: Callable[[], bool]) -> None:
-        """`is_unchanged` is asked once all bytes were read: whether the files are those that the marks stand for."""
+    def __init__(
+        self,
+        marks: Iterable[str],
+        known: KnownFiles,
+        *,
+        is_unchanged: Callable[[], bool],
+        can_be_split: bool = False,
+    ) -> None:
+        """What the commit may count on.
+
+        Args:
+            is_unchanged: Asked once all bytes were read: whether the files are those that the marks stand for.
+            can_be_split: Whether a key that comes twice is better raised than left out, as the files can be taken by
+                several commits.
+        """
+        self.can_be_split = can_be_split
         self._marks = sorted(marks)
         self._known = known
         self._is_unchanged = is_unchanged

@@ -28,7 +28,7 @@ from headrace.datasets.media_loading import LoadedMedia, MediaLoader
 from headrace.datasets.media_placing import Locator, MediaPlacer, locator_array
 from headrace.datasets.narrow import narrow_table
 from headrace.datasets.row_digests import RowsRoot, encode_media, encode_values, row_digests
-from headrace.datasets.row_keys import OccurrenceKeys, RowKeys
+from headrace.datasets.row_keys import OccurrenceKeys, RepeatedKey, RowKeys
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.datasets.types.base import DatasetType, OnInvalid
 from headrace.datasets.types.row_failures import place_of, reason_of
@@ -89,10 +89,14 @@ def write_commit(
     progress: Progress,
     locations: Locations,
     layout: IngestLayout = IngestLayout(),
+    raises_repeated_keys: bool = False,
 ) -> PreparedCommit:
     """Write all rows durably below `base` and return what a log entry needs.
 
     `origins` is read after the last batch, because streams learn their digests at the end.
+
+    Args:
+        raises_repeated_keys: A key that comes twice is raised as `RepeatedKey`, also where invalid rows are left out.
 
     Raises:
         InvalidInput: A row breaks a rule; nothing that was written is visible.
@@ -108,6 +112,7 @@ def write_commit(
         progress=progress,
         locations=locations,
         layout=layout,
+        raises_repeated_keys=raises_repeated_keys,
         origins=origins,
     )
     try:
@@ -132,6 +137,7 @@ class _CommitWriter:
         progress: Progress,
         locations: Locations,
         layout: IngestLayout,
+        raises_repeated_keys: bool,
         origins: Sequence[Origin],
     ) -> None:
         self._store = store
@@ -143,6 +149,7 @@ class _CommitWriter:
         self._on_invalid = on_invalid
         self._progress = progress
         self._layout = layout
+        self._raises_repeated_keys = raises_repeated_keys
         self._origins = origins
         self._probes = dataset_type.probes(schema)
         self._pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
@@ -316,9 +323,11 @@ class _CommitWriter:
             return present
         in_batch: dict[str, int] = {}
         for idx, key in enumerate(keys):
+            is_repeat = False
             if key is None or key == "":
                 reason = f"the key column {self._key!r} is {'null' if key is None else 'empty'}; every row needs a key"
             elif earlier[idx] >= 0 or key in in_batch:
+                is_repeat = True
                 first = int(earlier[idx]) if earlier[idx] >= 0 else self._num_rows + in_batch[key]
                 reason = (
                     f"the key {key!r} appears twice in this commit, first at {self._place_of(first, batch)}; "
@@ -327,7 +336,7 @@ class _CommitWriter:
             else:
                 in_batch[key] = idx
                 continue
-            self._refuse(batch, idx, reason)
+            self._refuse(batch, idx, reason, is_repeat=is_repeat)
             keep[idx] = False
         return present
 
@@ -481,10 +490,20 @@ class _CommitWriter:
         self._statistics.extend(schema)
         return self._statistics
 
-    def _refuse(self, batch: SampleBatch, idx: int, reason: str, *, error: InvalidInput | None = None) -> None:
+    def _refuse(
+        self,
+        batch: SampleBatch,
+        idx: int,
+        reason: str,
+        *,
+        error: InvalidInput | None = None,
+        is_repeat: bool = False,
+    ) -> None:
         origin = self._origins[_origin_of(batch, idx)]
         member = batch.members[idx] if batch.members is not None else None
         line = batch.lines[idx] if batch.lines is not None else None
+        if is_repeat and self._raises_repeated_keys:
+            raise RepeatedKey(reason, file=place_of(origin, member), line=line)
         if self._on_invalid == "raise":
             if error is not None and line is None:
                 raise error

@@ -8,8 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.datasets.key_index import KeyIndex
+from headrace.errors import InvalidInput
 
-__all__ = ["OccurrenceKeys", "RowKeys"]
+__all__ = ["OccurrenceKeys", "RepeatedKey", "RowKeys"]
+
+
+class RepeatedKey(InvalidInput):
+    """Two rows of one commit have the same key, and the caller can put them into different ones."""
 
 
 class RowKeys:

@@ -7,7 +7,7 @@ import unicodedata
 
 from headrace.errors import InvalidInput
 
-__all__ = ["UniqueNames", "checked_name", "is_ignored", "is_nested_archive_name", "looks_like_archive"]
+__all__ = ["RepeatedName", "UniqueNames", "checked_name", "is_ignored", "is_nested_archive_name", "looks_like_archive"]
 
 _MAX_NAME_BYTES = 4096  # PATH_MAX on Linux: a longer one could not be written out again
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -60,6 +60,10 @@ def looks_like_archive(head: bytes) -> bool:
     return head.startswith(_NESTED_MAGIC) or head[257:262] == b"ustar"
 
 
+class RepeatedName(InvalidInput):
+    """A member has the name of one in another archive; read one by one they are fine."""
+
+
 class UniqueNames:
     """Refuses a name that was seen before, also one that differs only in how accents are encoded (Unicode NFC)."""
 
@@ -67,12 +71,13 @@ class UniqueNames:
         """`seen` is shared by several archives whose names must differ; it grows."""
         self._archive = archive
         self._seen = set[str]() if seen is None else seen
+        self._error = InvalidInput if seen is None else RepeatedName
 
     def add(self, name: str) -> None:
-        """Raise `InvalidInput` when the name was added before."""
+        """Raise `InvalidInput` when the name was added before, `RepeatedName` if other archives count."""
         folded = name if name.isascii() else unicodedata.normalize("NFC", name)
         if folded in self._seen:
-            raise InvalidInput(
+            raise self._error(
                 f"member {name!r} occurs twice (names that look the same count as the same); expected unique names",
                 file=self._archive,
             )

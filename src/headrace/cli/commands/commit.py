@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from headrace.cli.command import command
-from headrace.cli.commit_report import commit_fields, warn_of_rejected_rows
+from headrace.cli.commit_report import commit_fields, warn_of_refused_files, warn_of_rejected_rows
 from headrace.cli.documents import commit_document, commit_summary
 from headrace.cli.output import Output
 from headrace.cli.parameters import adopt_option, dataset_argument, on_invalid_option, tag_option
@@ -23,6 +23,7 @@ from headrace.schema.tags import Tag
 if TYPE_CHECKING:
     from headrace.datasets.commit import Commit
     from headrace.datasets.dataset import Dataset
+    from headrace.datasets.watching import RefusedFiles
 
 
 @command(
@@ -86,18 +87,25 @@ def commit(
     """
     target = _open(dataset, source=source)
     if is_watching or once:
+        refused: list[RefusedFiles] = []
+
+        def refuse(files: RefusedFiles) -> None:
+            refused.append(files)
+            warn_of_refused_files(output, files)
+
         commits = target.watch(
             source,
             message=message,
             tags=tags,
             media=media,
             on_invalid=on_invalid,
+            on_refused=refuse,
             interval_seconds=interval,
             settle_seconds=settle,
             once=once,
             max_files=max_files,
         )
-        _watch(output, target, commits)
+        _watch(output, target, commits, refused=refused)
         return
     with output.progress() as progress:
         made = target.commit(source, message=message, tags=tags, media=media, on_invalid=on_invalid, progress=progress)
@@ -113,8 +121,11 @@ def commit(
         output.next("snapshot", text, "--alias", "train")
 
 
-def _watch(output: Output, dataset: Dataset, commits: Iterator[Commit]) -> None:
-    """A line for each commit as it comes; with --json one document at the end, which only --once has."""
+def _watch(output: Output, dataset: Dataset, commits: Iterator[Commit], *, refused: Sequence[RefusedFiles]) -> None:
+    """A line for each commit as it comes; with --json one document at the end, which only --once has.
+
+    `refused` grows while the commits are taken.
+    """
     made: list[dict[str, object]] = []
     for commit in commits:
         made.append(commit_summary(commit))
@@ -122,8 +133,9 @@ def _watch(output: Output, dataset: Dataset, commits: Iterator[Commit]) -> None:
             output.line(f"commit {commit.id}: {format_rows(commit.num_rows)}, digest {commit.digest[:8]}")
         warn_of_rejected_rows(output, commit)
     if output.is_json:
-        output.document({"dataset": dataset.name, "dataset_id": dataset.id, "commits": made})
-    elif not made:
+        left_out = [{"files": list(files.paths), "reason": files.reason} for files in refused]
+        output.document({"dataset": dataset.name, "dataset_id": dataset.id, "commits": made, "refused": left_out})
+    elif not made and not refused:
         output.note("nothing new")
 
 

@@ -61,7 +61,7 @@ class FolderFiles:
             yield FileEntry(path, MediaInput(name + path, None, root + path, 0, size, uri, f"{size}-{mtime_ns}"), 0)
 
 
-def open_folder(path: str, *, name: str, limits: ArchiveLimits) -> FolderFiles:
+def open_folder(path: str, *, name: str, limits: ArchiveLimits, may_be_empty: bool = False) -> FolderFiles:
     """List a folder with all below it; hidden files and folders ('.'-prefixed) and empty folders are left out.
 
     Raises:
@@ -112,7 +112,7 @@ def open_folder(path: str, *, name: str, limits: ArchiveLimits) -> FolderFiles:
                     files.append((relative, status.st_size, status.st_mtime_ns))
         except OSError as error:
             raise local_error(error, os.path.join(name, prefix)) from error
-    if not files:
+    if not files and not may_be_empty:
         raise InvalidInput("empty folder; expected at least one file that is not hidden", file=name)
     # Code points sort as their UTF-8 bytes do.
     files.sort()

@@ -45,7 +45,7 @@ from headrace.storage.containers import Container, LocalContainer, local_error
 from headrace.storage.locations import Locations
 from headrace.storage.uris import StoreUri
 
-__all__ = ["SourceOpener", "open_source", "read_table_entry"]
+__all__ = ["SourceOpener", "local_path", "location_text", "open_source", "read_table_entry"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _EXPECTED = (
@@ -152,7 +152,7 @@ class _Opening:
 
     def open(self, value: object) -> Source:
         if isinstance(value, (str, os.PathLike)):
-            return self._open_location(_as_text(value))
+            return self._open_location(location_text(value))
         if _is_source(value):
             return value
         table = arrow_table(value)
@@ -180,14 +180,14 @@ class _Opening:
                     raise InvalidInput(
                         f"entry {idx} (counted from 0) is a {type(item).__name__} among paths; expected paths only"
                     )
-                paths.append(_as_text(item))
+                paths.append(location_text(item))
             return self._open_list(paths if isinstance(value, (Sequence, Iterator)) else sorted(paths))
         if isinstance(first, Mapping):
             return one_schema(RowIterable(items, schema=self._schema), name="memory:rows")
         raise InvalidInput(f"a {type(value).__name__} of {type(first).__name__} is no source; expected {_EXPECTED}")
 
     def _open_location(self, text: str) -> Source:
-        location = _local_path(text)
+        location = local_path(text)
         if location is None:
             return self._open_uri(text)
         path = location
@@ -268,7 +268,7 @@ class _Opening:
         local: list[str] = []
         remote: list[str] = []
         for text in paths:
-            path = _local_path(text)
+            path = local_path(text)
             if path is None:
                 remote.append(text)
             else:
@@ -381,7 +381,12 @@ def _is_source(value: object) -> TypeGuard[Source]:
     return method is not None and callable(getattr(value, method, None)) and hasattr(value, "origins")
 
 
-def _as_text(value: str | os.PathLike[str]) -> str:
+def location_text(value: str | os.PathLike[str]) -> str:
+    """A path or URI as text.
+
+    Raises:
+        InvalidInput: It is empty, bytes, or holds a NUL character.
+    """
     text = os.fspath(value)
     if isinstance(text, bytes):
         raise InvalidInput(f"the path {text!r} is bytes; expected text")
@@ -392,7 +397,7 @@ def _as_text(value: str | os.PathLike[str]) -> str:
     return text
 
 
-def _local_path(text: str) -> str | None:
+def local_path(text: str) -> str | None:
     """A path of this machine; None for remote URIs."""
     match = _SCHEME.match(text)
     if match is None:

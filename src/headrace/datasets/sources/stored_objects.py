@@ -62,11 +62,13 @@ def find_object(uri: str, opener: SourceOpener) -> StoredObject | None:
     return None if found is None else _stored(store, found)
 
 
-def list_objects(uri: str, opener: SourceOpener, *, limits: ArchiveLimits) -> list[tuple[str, StoredObject]]:
+def list_objects(
+    uri: str, opener: SourceOpener, *, limits: ArchiveLimits, may_be_empty: bool = False
+) -> list[tuple[str, StoredObject]]:
     """(relative path, object) below a prefix in path order; hidden ones ('.'-prefixed) and folder marks are left out.
 
     Raises:
-        NotFound: There is nothing below it.
+        NotFound: There is no such bucket, or nothing below the prefix.
         InvalidInput: Too many objects, or all are hidden.
     """
     store, key = opener.open(uri)
@@ -80,6 +82,8 @@ def list_objects(uri: str, opener: SourceOpener, *, limits: ArchiveLimits) -> li
         if path and not path.endswith("/") and not path.startswith(".") and "/." not in path:
             _check_path(path, uri=uri)
             found.append((path, _stored(store, item)))
+    if not found and may_be_empty:
+        return []
     if num_seen == 0:
         raise NotFound(f"{uri}: no such object, and none below it; expected a file, or a prefix with files")
     if not found:
