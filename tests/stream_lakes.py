@@ -14,6 +14,7 @@ import pyarrow as pa
 import headrace
 from headrace.datasets.columns import media_field
 from headrace.datasets.dataset import Dataset
+from headrace.errors import MissingExtra, NotFound, Unavailable
 from headrace.streaming import DataLoader, SampleContext, StreamingDataset
 
 SCHEMA = pa.schema([pa.field("text", pa.string()), pa.field("n", pa.int64()), media_field("blob", "bytes")])
@@ -111,6 +112,25 @@ def fails_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     if sample["n"] == 13:
         raise ValueError("thirteen")
     return sample
+
+
+def lacks_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that finds nothing for one sample."""
+    if sample["n"] == 13:
+        raise NotFound("no latent of 13")
+    return sample
+
+
+def is_cut_off_on_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform whose store does not answer."""
+    if sample["n"] == 13:
+        raise Unavailable("the bucket does not answer")
+    return sample
+
+
+def needs_a_package(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that does not work here at all."""
+    raise MissingExtra("pip install 'headrace[image]'")
 
 
 def dies_on_13(sample: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,8 @@ class StreamingDataset:
             index: How a source that is no snapshot is read.
             weights: A column of numbers, or a number for each row: how often a row is drawn beside the others. An
                 epoch then has as many draws as rows.
-            on_error: "raise", or "substitute": another sample takes the place, and a quarantine record is kept.
+            on_error: "raise", or "substitute": another sample takes the place of a bad one, and a quarantine record is
+                kept. A store that does not answer, missing rights and packages raise all the same.
             max_samples: At most so many, the first in the source's order.
             batch_size: For each rank; makes the dataset an iterable of batches.
             drop_last: Leave out the last global batch if it is smaller; with `batch_size` only.
