@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,21 @@ def small_dataset(folder: Path, *, commits: tuple[int, ...] = (300, 7, 100), nam
     for count in commits:
         dataset.commit(rows(first, count))
         first += count
+    return dataset
+
+
+def keyed_rows(numbers: Iterable[int], *, value: int) -> pa.Table:
+    """Rows with a name as their key."""
+    names = [f"key {number}" for number in numbers]
+    return pa.table({"name": names, "value": [value] * len(names)})
+
+
+def keyed_dataset(folder: Path, *, keys: Iterable[int], on_duplicate_key: str = "replace") -> Dataset:
+    """A dataset whose rows have the value 0."""
+    schema = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("value", pa.int64())])
+    lake = headrace.connect(str(folder / "lake"))
+    dataset = lake.create_dataset("keyed", schema=schema, key="name", on_duplicate_key=on_duplicate_key)
+    dataset.commit(keyed_rows(keys, value=0))
     return dataset
 
 

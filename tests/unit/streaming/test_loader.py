@@ -30,6 +30,8 @@ from tests.stream_lakes import (
     epoch_of,
     fails_on_13,
     halved,
+    keyed_dataset,
+    keyed_rows,
     numbers_of,
     rows,
     sleeps_on_13,
@@ -182,6 +184,40 @@ def test_resume_over_a_changed_dataset_holds_the_rest_once(tmp_path: Path) -> No
     assert len(set(seen)) == len(seen)
     assert sorted(rest) == sorted(kept - set(seen))
     assert sorted(n for batch in loader for n in numbers_of(batch)) == sorted(kept), "the next epoch is a whole one"
+
+
+def test_resume_where_keys_were_replaced_trains_no_key_twice(tmp_path: Path) -> None:
+    """A sample is its key there: defect found in review, a replaced row has another address."""
+    dataset = keyed_dataset(tmp_path, keys=range(300))
+    data = stream(dataset, shuffle=BLOCKS)
+    loader = DataLoader(data, batch_size=40, num_workers=0)
+    seen: list[str] = []
+    for change in (1, 2):  # the dataset changes twice in one epoch, so that two snapshots took rows
+        for batch in itertools.islice(loader, 2):
+            seen += batch["name"]
+        state = loader.state_dict()
+        dataset.commit(keyed_rows(range(100 * change, 100 * change + 120), value=change))
+        dataset.delete_rows(where=f"name = 'key {290 + change}'")
+        loader = DataLoader(data, batch_size=40, num_workers=0)
+        loader.load_state_dict(state, snapshot=dataset.snapshot())
+        data = loader.data
+    rest = {name: int(value) for batch in loader for name, value in zip(batch["name"], batch["value"])}
+    now = dataset.snapshot().to_arrow(["name", "value"]).to_pydict()
+    kept = dict(zip(now["name"], now["value"]))
+    assert len(set(seen)) == len(seen) == 160
+    assert rest == {name: value for name, value in kept.items() if name not in seen}
+    assert sorted(name for batch in loader for name in batch["name"]) == sorted(kept), "the next epoch is a whole one"
+
+
+def test_resume_where_the_same_key_is_another_row_gives_both(tmp_path: Path) -> None:
+    """By default the same key in two commits is two samples, and only addresses count."""
+    dataset = keyed_dataset(tmp_path, keys=range(60), on_duplicate_key="keep")
+    loader = DataLoader(stream(dataset), batch_size=20, num_workers=0)
+    seen = next(iter(loader))["name"]
+    dataset.commit(keyed_rows(range(60), value=1))
+    loader.load_state_dict(loader.state_dict(), snapshot=dataset.snapshot())
+    seen += [name for batch in loader for name in batch["name"]]
+    assert sorted(seen) == sorted([f"key {number}" for number in range(60)] * 2)
 
 
 def test_resume_between_epochs_over_changed_data_is_a_plain_epoch(tmp_path: Path) -> None:
