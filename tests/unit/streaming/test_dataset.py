@@ -240,10 +240,42 @@ def test_random_numbers_follow_from_seed_epoch_and_sample(tmp_path: Path) -> Non
     assert not np.array_equal(later[first["_id"][0]], first["noise"][0])
 
 
-@pytest.mark.parametrize("key", ["", "1", "a:b", "0:407", "0:-1"])
+@pytest.mark.parametrize("key", ["", "1", "a:b", "0:12", "{rows}:0:0:-1", "{rows}:0:0:١", "{rows}:0:0:" + "9" * 5000])
 def test_restore_key_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
-    with pytest.raises(InvalidInput):
-        stream(small_dataset(tmp_path)).restore(key)
+    data = stream(small_dataset(tmp_path))
+    with pytest.raises(InvalidInput, match="restores nothing"):
+        data.restore(key.format(rows=data.provider.identity[:8]))
+
+
+def test_restore_key_beyond_the_rows_is_refused(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path))
+    with pytest.raises(InvalidInput, match="407 rows"):
+        data.restore(f"{data.provider.identity[:8]}:0:0:407")
+
+
+def test_restore_key_of_other_rows_or_another_seed_is_refused(tmp_path: Path) -> None:
+    """Another sample would stand there, or other random numbers."""
+    dataset = small_dataset(tmp_path)
+    batch = next(iter(DataLoader(stream(dataset), batch_size=4, num_workers=0)))
+    (key, *_) = batch.restore_keys()
+    assert stream(dataset).restore(key)["_id"] == batch["_id"][0]
+    with pytest.raises(InvalidInput, match=r"with seed 0, this dataset has rows .* with seed 5"):
+        stream(dataset, shuffle=ShuffleOptions(seed=5)).restore(key)
+    then = dataset.snapshot().id[:8]
+    dataset.delete_rows(where="n = 0")
+    now = dataset.snapshot().id[:8]
+    with pytest.raises(InvalidInput, match=f"is of rows {then} .* this dataset has rows {now}"):
+        stream(dataset).restore(key)
+
+
+def test_restore_keys_of_the_last_batch_name_its_epoch(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), shuffle=None, transforms=[Noise()])
+    loader = DataLoader(data, batch_size=300, num_workers=0)
+    for _ in range(2):
+        for batch in loader:
+            restored = data.restore(batch.restore_keys()[0])
+            assert restored["_id"] == batch["_id"][0]
+            assert np.array_equal(restored["noise"], batch["noise"][0])
 
 
 def test_pickled_dataset_gives_the_same_samples(tmp_path: Path) -> None:
