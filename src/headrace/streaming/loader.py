@@ -117,6 +117,7 @@ class DataLoader:
         self._stall_seconds = stall_seconds
         self._timeout_seconds = timeout_seconds
         self._opened: StreamPosition | None = None
+        self._opening_seconds = 0.0  # since the last iteration began; the next one counts them
         self._engine: Engine | None = None
         self._engine_pid = os.getpid()
         self._next_number = 0
@@ -161,8 +162,11 @@ class DataLoader:
         return self._batches(self._iteration)
 
     def _batches(self, iteration: int) -> Iterator[Any]:
+        waiting = time.perf_counter() - self._opening_seconds
+        is_first = True
+        self._statistics.begin(waiting)
         position = self._position
-        self._statistics.begin()
+        self._opening_seconds = 0.0
         engine = self._started_engine()
         for task in self._under_way:  # of an iteration that somebody left or still holds
             engine.forget(task.number)
@@ -176,7 +180,6 @@ class DataLoader:
                 if not under_way:
                     break
                 task = under_way[0]
-                waiting = time.perf_counter()
                 made = self._wait(engine, task)
                 under_way.popleft()
                 # Refilled before the batch is handed over, so that workers have work while it is used.
@@ -188,6 +191,7 @@ class DataLoader:
                     num_samples=len(task.positions),
                     num_padding=int(task.is_padding.sum()),
                     waited=time.perf_counter() - waiting,
+                    is_first=is_first,
                 )
                 del made
                 position.advance(after)
@@ -197,6 +201,7 @@ class DataLoader:
                     raise InvalidInput("this iteration was ended by a newer one over the same loader")
                 if engine is not self._engine:
                     raise InvalidInput("the loader was closed during this iteration; iterate it again to go on")
+                waiting, is_first = time.perf_counter(), False
             position.finish_epoch(begun)
         except BaseException as error:
             failure = error
@@ -248,8 +253,14 @@ class DataLoader:
     @property
     def _position(self) -> StreamPosition:
         if self._opened is None:
-            self._opened = StreamPosition(self.data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+            self._opened = self._open(self.data)
         return self._opened
+
+    def _open(self, data: StreamingDataset) -> StreamPosition:
+        started = time.perf_counter()
+        position = StreamPosition(data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+        self._opening_seconds += time.perf_counter() - started
+        return position
 
     def state_dict(self) -> dict[str, Any]:
         """What was consumed, as plain JSON; the same on all ranks."""
@@ -270,7 +281,7 @@ class DataLoader:
             self._position.load(state, changed=False)
         else:
             data = self.data.over(snapshot)
-            position = StreamPosition(data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+            position = self._open(data)
             position.load(state, changed=True)
             self.close()
             self.data, self._opened = data, position

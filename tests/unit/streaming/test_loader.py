@@ -12,16 +12,19 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from headrace.datasets.dataset import Dataset
 from headrace.errors import InvalidInput, Unavailable
-from headrace.streaming import DataLoader, ShuffleOptions
+from headrace.streaming import DataLoader, ShuffleOptions, StreamingDataset
+from headrace.streaming.pages import PageFolder
+from headrace.streaming.snapshot_rows import SnapshotRows
 from tests.stream_lakes import (
     Counted,
     Noise,
@@ -501,9 +504,33 @@ def test_statistics_count_and_name_the_bottleneck(dataset: Dataset) -> None:
     figures = loader.statistics()
     assert (figures.num_batches, figures.num_samples, figures.num_padding) == (9, 407, 0)
     assert set(figures.stage_seconds) == {"read", "transform", "collate"}
-    assert figures.bottleneck in ("read", "transform", "collate", "consumer")
+    assert figures.bottleneck in ("start", "hand over", "read", "transform", "collate", "consumer")
+    assert sum(figures.waits.values()) == pytest.approx(figures.wait_seconds)
     assert figures.first_batch_seconds is not None
     assert json.loads(json.dumps(figures.to_json()))["num_samples"] == 407
+
+
+class SlowToFilter(SnapshotRows):
+    """Rows whose plan takes a while to make."""
+
+    def narrow(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        time.sleep(0.3)
+        yield from super().narrow(columns)
+
+
+@pytest.mark.parametrize("opens_before", [False, True], ids=["opened by the iteration", "opened by set_epoch"])
+def test_first_batch_counts_the_opening(tmp_path: Path, opens_before: bool) -> None:
+    rows_of = SlowToFilter(small_dataset(tmp_path).snapshot(), pages=PageFolder(tmp_path / "pages"))
+    loader = DataLoader(StreamingDataset(rows_of, where="n > 5"), batch_size=48, num_workers=0)
+    if opens_before:
+        loader.set_epoch(1)
+    next(iter(loader))
+    figures = loader.statistics()
+    assert figures.first_batch_seconds is not None
+    assert figures.first_batch_seconds >= 0.3
+    assert figures.waits["start"] >= 0.3
+    assert figures.bottleneck == "start"
+    assert figures.wait_seconds <= figures.work_seconds
 
 
 def test_close_ends_processes_and_threads(dataset: Dataset) -> None:
