@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -161,6 +162,18 @@ def sleeps_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     if sample["n"] == 13:
         time.sleep(3600)
     return sample
+
+
+class WaitsOn13:
+    """A transform that does not come back before it is told."""
+
+    def __init__(self, may_go_on: threading.Event) -> None:
+        self._may_go_on = may_go_on
+
+    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+        if sample["n"] == 13:
+            assert self._may_go_on.wait(30)
+        return sample
 
 
 def stream(dataset: Dataset, **options: Any) -> StreamingDataset:

@@ -84,7 +84,8 @@ class DataLoader:
             multiprocessing_context: How worker processes start.
             slot_bytes: Bytes that one batch may take in shared memory; only what is used takes memory.
             stall_seconds: After so long a wait for a batch a warning names the stage that stalls.
-            timeout_seconds: After so long it is an error.
+            timeout_seconds: After so long it is an error; not with `num_workers=0`, where nothing can interrupt the
+                thread that makes batches: there only the warning comes.
         """
         if (batch_size is None) == (global_batch_size is None):
             raise InvalidInput("give either batch_size, for each rank, or global_batch_size, for all of them together")
@@ -312,7 +313,7 @@ class DataLoader:
 
     def _make_engine(self, maker: BatchMaker) -> Engine:
         if self.num_workers == 0:
-            return InlineEngine(maker)
+            return InlineEngine(maker, stall_seconds=self._stall_seconds)
         if self.workers == "threads":
             return ThreadEngine(maker, num_threads=self.num_workers, depth=self._depth, slot_bytes=self._slot_bytes)
         is_single = self.workers == "subprocess"

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.stream_lakes import (
     Counted,
     Noise,
     Reversed,
+    WaitsOn13,
     dies_on_13,
     epoch_of,
     fails_on_13,
@@ -418,6 +420,46 @@ def test_stall_is_named_and_ends_with_the_timeout(
         for _ in loader:
             pass
     assert "under way: " in caplog.text
+
+
+class _Told(logging.Handler):
+    """Goes on when something was logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_told = threading.Event()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += record.getMessage()
+        self.was_told.set()
+
+
+def test_stall_without_workers_is_told_while_it_lasts(dataset: Dataset) -> None:
+    """Nothing can end it there, but the log names the stage and the sample."""
+    told = _Told()
+    logger = logging.getLogger("headrace.streaming")
+    logger.addHandler(told)
+    try:
+        data = stream(dataset, transforms=[WaitsOn13(told.was_told)], shuffle=None)
+        with DataLoader(data, batch_size=5, num_workers=0, stall_seconds=0.1) as loader:
+            assert len(list(loader)) == 82
+    finally:
+        logger.removeHandler(told)
+    assert "batch 2: transform (sample 1:" in told.text.replace("'", "")
+    assert "timeout_seconds cannot" in told.text
+    assert told.text.count("no batch for") == 1
+
+
+def test_watch_of_stalls_ends_with_the_loader(dataset: Dataset) -> None:
+    before = set(threading.enumerate())
+    loader = DataLoader(stream(dataset), batch_size=5, num_workers=0, stall_seconds=float("inf"))
+    next(iter(loader))
+    (watch,) = set(threading.enumerate()) - before
+    del loader
+    gc.collect()
+    watch.join(10)
+    assert not watch.is_alive()
 
 
 def test_lambda_for_a_spawned_process_is_refused_with_the_remedy(dataset: Dataset) -> None:
