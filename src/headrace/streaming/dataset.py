@@ -157,10 +157,15 @@ class StreamingDataset:
         return self.plan.num_samples
 
     def __repr__(self) -> str:
+        return self.described(None)
+
+    def described(self, order: Order | None) -> str:
+        """What `repr` says, with the order of a state if there is one: it goes on with its own."""
         if self._plan is None or self._provider is None:
             return f"<StreamingDataset of {self._source!r}, not opened yet>"
         seed = "" if self._shuffle is None else f", seed {self._shuffle.seed}"
-        return f"<StreamingDataset {self._provider.name}: {len(self):,} samples, order {self.mode}{seed}>"
+        mode = self.mode if order is None else order.mode
+        return f"<StreamingDataset {self._provider.name}: {len(self):,} samples, order {mode}{seed}>"
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table

@@ -143,12 +143,15 @@ class DataLoader:
     def __repr__(self) -> str:
         rank = f"rank {self.placement.rank} of {self.placement.world}"
         workers = f"{self.num_workers} {self.workers}"
-        return f"<DataLoader global batch {self.global_batch_size}, {rank}, {workers}: {self.data!r}>"
+        return f"<DataLoader global batch {self.global_batch_size}, {rank}, {workers}: {self._described_data()}>"
+
+    def _described_data(self) -> str:
+        return self.data.described(None if self._opened is None else self._opened.state.current.order)
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table
 
-        return html_table("Loader", {"data": repr(self.data), **self._statistics.to_json()})
+        return html_table("Loader", {"data": self._described_data(), **self._statistics.to_json()})
 
     # -- batches ------------------------------------------------------------------------------------------------
 

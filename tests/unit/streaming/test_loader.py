@@ -357,6 +357,18 @@ def test_state_that_is_none_is_refused(dataset: Dataset, state: Any) -> None:
         DataLoader(stream(dataset), batch_size=4).load_state_dict(state)
 
 
+def test_repr_tells_the_order_of_the_state(dataset: Dataset) -> None:
+    """A resumed stream goes on in the order that it began with."""
+    loader = DataLoader(stream(dataset), batch_size=48, num_workers=0)
+    next(iter(loader))
+    resumed = DataLoader(stream(dataset, shuffle=ShuffleOptions(mode="block")), batch_size=48, num_workers=0)
+    assert "not opened yet" in repr(resumed)
+    resumed.load_state_dict(loader.state_dict())
+    assert "order global, seed 0" in repr(resumed)
+    assert "order global, seed 0" in resumed._repr_html_()
+    assert "order block, seed 0" in repr(resumed.data), "what a new stream over it would have"
+
+
 def test_ranks_take_equally_many_and_padding_is_marked(dataset: Dataset) -> None:
     for world in (2, 3, 8):
         loaders = [
