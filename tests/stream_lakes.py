@@ -157,6 +157,23 @@ def dies_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     return sample
 
 
+def exits_on_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that ends its process in good order."""
+    if sample["n"] == 13:
+        os._exit(3)
+    return sample
+
+
+class Weighty:
+    """A transform with much to carry to a worker process."""
+
+    def __init__(self, load: bytes) -> None:
+        self._load = load
+
+    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+        return sample
+
+
 def sleeps_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     """A transform that does not come back."""
     if sample["n"] == 13:

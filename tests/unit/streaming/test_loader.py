@@ -33,6 +33,7 @@ from tests.stream_lakes import (
     WaitsOn13,
     dies_on_13,
     epoch_of,
+    exits_on_13,
     fails_on_13,
     halved,
     keyed_dataset,
@@ -414,10 +415,47 @@ def test_error_of_a_sample_names_it_and_iterating_again_tries_again(dataset: Dat
 @pytest.mark.parametrize("engine", PROCESSES, ids=str)
 def test_worker_that_dies_is_an_error_that_says_how(dataset: Dataset, engine: dict[str, Any]) -> None:
     with DataLoader(stream(dataset, transforms=[dies_on_13], shuffle=None), batch_size=5, **engine) as loader:
-        with pytest.raises(Unavailable, match="ended by signal 9"):
+        with pytest.raises(Unavailable, match=r"ended by signal 9 .* memory ran out") as caught:
             for _ in loader:
                 pass
+        assert "__main__" not in str(caught.value)
         assert loader.state_dict()["segments"][-1]["to"] <= 10
+
+
+@pytest.mark.parametrize("engine", PROCESSES, ids=str)
+def test_worker_that_ends_by_itself_says_nothing_of_memory(dataset: Dataset, engine: dict[str, Any]) -> None:
+    with (
+        DataLoader(stream(dataset, transforms=[exits_on_13], shuffle=None), batch_size=5, **engine) as loader,
+        pytest.raises(Unavailable, match="ended with code 3 ") as caught,
+    ):
+        list(loader)
+    assert "memory" not in str(caught.value)
+    assert "__main__" not in str(caught.value), "a fork imports no script"
+
+
+@pytest.mark.parametrize("start", ["spawn", "forkserver"])
+@pytest.mark.parametrize("num_bytes", [0, 1 << 20], ids=["small", "more than a pipe holds"])
+def test_script_without_a_main_guard_is_told_so(tmp_path: Path, start: str, num_bytes: int) -> None:
+    small_dataset(tmp_path)
+    program = f"""
+        from headrace.streaming import DataLoader, StreamingDataset
+        from tests.stream_lakes import Weighty
+
+        data = StreamingDataset("{tmp_path}/lake::numbers", transforms=[Weighty(bytes({num_bytes}))])
+        for batch in DataLoader(data, batch_size=8, workers="subprocess", multiprocessing_context="{start}"):
+            pass
+    """
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(program), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, os.getcwd()])},
+    )  # fmt: skip
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("headrace.errors.Unavailable: "), done.stderr
+    assert 'if __name__ == "__main__":' in last
+    assert 'multiprocessing_context="fork"' in last
+    assert "memory" not in last
 
 
 @pytest.mark.parametrize("engine", [ENGINES[1], ENGINES[4]], ids=str)
