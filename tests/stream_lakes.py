@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pyarrow as pa
 import headrace
 from headrace.datasets.columns import media_field
 from headrace.datasets.dataset import Dataset
+from headrace.errors import MissingExtra, NotFound, Unavailable
 from headrace.streaming import DataLoader, SampleContext, StreamingDataset
 
 SCHEMA = pa.schema([pa.field("text", pa.string()), pa.field("n", pa.int64()), media_field("blob", "bytes")])
@@ -39,6 +42,21 @@ def small_dataset(folder: Path, *, commits: tuple[int, ...] = (300, 7, 100), nam
     for count in commits:
         dataset.commit(rows(first, count))
         first += count
+    return dataset
+
+
+def keyed_rows(numbers: Iterable[int], *, value: int) -> pa.Table:
+    """Rows with a name as their key."""
+    names = [f"key {number}" for number in numbers]
+    return pa.table({"name": names, "value": [value] * len(names)})
+
+
+def keyed_dataset(folder: Path, *, keys: Iterable[int], on_duplicate_key: str = "replace") -> Dataset:
+    """A dataset whose rows have the value 0."""
+    schema = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("value", pa.int64())])
+    lake = headrace.connect(str(folder / "lake"))
+    dataset = lake.create_dataset("keyed", schema=schema, key="name", on_duplicate_key=on_duplicate_key)
+    dataset.commit(keyed_rows(keys, value=0))
     return dataset
 
 
@@ -113,6 +131,25 @@ def fails_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     return sample
 
 
+def lacks_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that finds nothing for one sample."""
+    if sample["n"] == 13:
+        raise NotFound("no latent of 13")
+    return sample
+
+
+def is_cut_off_on_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform whose store does not answer."""
+    if sample["n"] == 13:
+        raise Unavailable("the bucket does not answer")
+    return sample
+
+
+def needs_a_package(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that does not work here at all."""
+    raise MissingExtra("pip install 'headrace[image]'")
+
+
 def dies_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     """A transform that ends its process."""
     if sample["n"] == 13:
@@ -120,11 +157,40 @@ def dies_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     return sample
 
 
+def exits_on_13(sample: dict[str, Any]) -> dict[str, Any]:
+    """A transform that ends its process in good order."""
+    if sample["n"] == 13:
+        os._exit(3)
+    return sample
+
+
+class Weighty:
+    """A transform with much to carry to a worker process."""
+
+    def __init__(self, load: bytes) -> None:
+        self._load = load
+
+    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+        return sample
+
+
 def sleeps_on_13(sample: dict[str, Any]) -> dict[str, Any]:
     """A transform that does not come back."""
     if sample["n"] == 13:
         time.sleep(3600)
     return sample
+
+
+class WaitsOn13:
+    """A transform that does not come back before it is told."""
+
+    def __init__(self, may_go_on: threading.Event) -> None:
+        self._may_go_on = may_go_on
+
+    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+        if sample["n"] == 13:
+            assert self._may_go_on.wait(30)
+        return sample
 
 
 def stream(dataset: Dataset, **options: Any) -> StreamingDataset:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from headrace.streaming.making import MadeBatch, Task
+from headrace.streaming.restore_keys import RestoreKey, name_of_rows
 from headrace.streaming.samples import FailedSample
 from headrace.streaming.state import StreamState
 
@@ -49,8 +50,10 @@ class Batch(dict[str, Any]):
         return self.state.to_json()
 
     def restore_keys(self) -> list[str]:
-        """What `data.restore` makes each sample of again."""
-        return [f"{self.epoch}:{row}" for row in self.rows.tolist()]
+        """What `data.restore` makes each sample of again, over the same rows with the same seed."""
+        segment = self.state.current
+        rows = name_of_rows(segment.rows)
+        return [str(RestoreKey(rows, segment.order.seed, self.epoch, row)) for row in self.rows.tolist()]
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name} {_form(value)}" for name, value in self.items())

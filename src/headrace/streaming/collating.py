@@ -16,7 +16,8 @@ Collate = Callable[[list[Sample]], Any]
 
 
 def collate(samples: Sequence[Sample], buffers: OutputBuffers | None = None) -> dict[str, Any]:
-    """Stack what can be stacked: int64, float64 and bool for numbers, arrays as they are; the rest are lists.
+    """Stack what can be stacked: int64, float64 and bool for numbers, arrays as they are; the rest are lists. Whole
+    numbers beside others become float64.
 
     A field that some samples lack is a list with None in it. Nested dicts are collated field by field.
     """
@@ -47,18 +48,26 @@ def _collated(values: list[Any], prepared: np.ndarray | None) -> Any:
         return np.stack(values) if is_alike and first.dtype != object else values
     if isinstance(first, bool | np.bool_):
         return np.array(values) if all(isinstance(value, bool | np.bool_) for value in values) else values
-    if isinstance(first, int | np.integer):
-        is_number = all(isinstance(value, int | np.integer) and not isinstance(value, bool) for value in values)
-        fits = is_number and all(-(2**63) <= int(value) < 2**63 for value in values)
-        return np.array(values, dtype=np.int64) if fits else values
-    if isinstance(first, float | np.floating):
-        is_number = all(isinstance(value, float | int | np.number) and not isinstance(value, bool) for value in values)
-        return np.array(values, dtype=np.float64) if is_number else values
+    if isinstance(first, int | float | np.integer | np.floating):
+        return _numbers(values)
     if is_tensor(first):
         return stacked_tensors(values)
     if isinstance(first, dict) and all(isinstance(value, dict) for value in values):
         return collate(values)
     return values
+
+
+def _numbers(values: list[Any]) -> Any:
+    """int64 [num_values] of whole numbers, float64 where one is none, whichever comes first; else the list itself."""
+    kinds = {type(value) for value in values}
+    if bool in kinds or not all(issubclass(kind, int | float | np.integer | np.floating) for kind in kinds):
+        return values
+    if all(issubclass(kind, int | np.integer) for kind in kinds):
+        return np.array(values, dtype=np.int64) if all(-(2**63) <= int(value) < 2**63 for value in values) else values
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:  # a whole number that no float holds
+        return values
 
 
 def _lies_in(value: object, prepared: np.ndarray, idx: int) -> bool:

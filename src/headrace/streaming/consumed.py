@@ -1,4 +1,6 @@
-"""Which rows of a changed dataset an epoch had already."""
+"""Which rows of a changed dataset an epoch had already: those with the same address (commit, ordinal), or, where later
+rows replace earlier ones of their key, those with the same key.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from blake3 import blake3
 
 from headrace.errors import InvalidInput
@@ -31,6 +35,15 @@ class VersionedProvider(Provider, Protocol):
         """Commit numbers and ordinals in them, int64 [num_rows] each."""
         ...
 
+    @property
+    def replaces_keys(self) -> bool:
+        """Whether a key is a sample, of which a later row is another value."""
+        ...
+
+    def keys(self, rows: np.ndarray) -> pa.LargeStringArray:
+        """The key of each row, int64 [num_rows] by number."""
+        ...
+
     def version(self, identity: str) -> VersionedProvider:
         """The rows of another snapshot of the same dataset."""
         ...
@@ -43,7 +56,9 @@ def rows_consumed(segments: Sequence[Segment], *, provider: Provider, planned: P
         InvalidInput: A segment is of rows or of a plan that cannot be found again.
     """
     taken: list[np.ndarray] = []
+    replaces = isinstance(provider, VersionedProvider) and provider.replaces_keys
     codes: list[np.ndarray] = []  # addresses of rows that other snapshots took
+    keys: list[pa.Array] = []  # the same where a key is a sample
     for idx, segment in enumerate(segments):
         versions = None if segment.rows == provider.identity else _versions(provider, segment.rows)
         old = provider if versions is None else versions[0]
@@ -58,13 +73,18 @@ def rows_consumed(segments: Sequence[Segment], *, provider: Provider, planned: P
             rows = plan.rows(segment.order.ordinals(positions, epoch=segment.epoch), epoch=segment.epoch)
             if versions is None:
                 taken.append(rows)
+            elif replaces:
+                keys.append(versions[0].keys(rows))
             else:
                 codes.append(_codes(versions[0], rows))
-    if codes and isinstance(provider, VersionedProvider):
-        taken.append(_rows_at(np.sort(np.concatenate(codes)), provider))
+    if isinstance(provider, VersionedProvider):
+        if keys:
+            taken.append(_rows_with(pa.concat_arrays(keys), provider))
+        if codes:
+            taken.append(_rows_at(np.sort(np.concatenate(codes)), provider))
     rows = np.unique(np.concatenate(taken)) if taken else np.zeros(0, dtype=np.int64)
-    name = blake3(canonical_json([segment.to_json() for segment in segments])).hexdigest()
-    return rows, name
+    document = [*(segment.to_json() for segment in segments), *(["by key"] if replaces else [])]
+    return rows, blake3(canonical_json(document)).hexdigest()
 
 
 def _versions(provider: Provider, identity: str) -> tuple[VersionedProvider, VersionedProvider]:
@@ -88,6 +108,17 @@ def _rows_at(
         codes = _codes(provider, candidates)
         at = np.minimum(np.searchsorted(wanted, codes), len(wanted) - 1)
         found.append(candidates[wanted[at] == codes])
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+
+def _rows_with(wanted: pa.LargeStringArray, provider: VersionedProvider) -> np.ndarray:
+    """Numbers of those rows of the provider that have one of these keys, int64 [num_rows]."""
+    found = []
+    chunk = max(_CHUNK_ROWS, len(wanted))  # each chunk makes a hash table of all that is wanted
+    for start in range(0, provider.num_rows, chunk):
+        candidates = np.arange(start, min(start + chunk, provider.num_rows), dtype=np.int64)
+        is_wanted = pc.is_in(provider.keys(candidates), value_set=wanted).to_numpy(zero_copy_only=False)
+        found.append(candidates[is_wanted])
     return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 

@@ -18,6 +18,7 @@ from headrace.streaming.options import IndexOptions, OnError, ShuffleOptions
 from headrace.streaming.order import Order, default_lanes
 from headrace.streaming.plan import Plan, PlanRules, build_plan
 from headrace.streaming.provider import Provider
+from headrace.streaming.restore_keys import RestoreKey, name_of_rows
 from headrace.streaming.sample_iteration import DatasetBatches, find_placement_of, iterate_samples
 from headrace.streaming.samples import Sample, SampleMaker
 from headrace.streaming.state import Segment, StreamState
@@ -70,7 +71,8 @@ class StreamingDataset:
             index: How a source that is no snapshot is read.
             weights: A column of numbers, or a number for each row: how often a row is drawn beside the others. An
                 epoch then has as many draws as rows.
-            on_error: "raise", or "substitute": another sample takes the place, and a quarantine record is kept.
+            on_error: "raise", or "substitute": another sample takes the place of a bad one, and a quarantine record is
+                kept. A store that does not answer, missing rights and packages raise all the same.
             max_samples: At most so many, the first in the source's order.
             batch_size: For each rank; makes the dataset an iterable of batches.
             drop_last: Leave out the last global batch if it is smaller; with `batch_size` only.
@@ -130,7 +132,7 @@ class StreamingDataset:
             provider,
             rules=self._rules,
             folder=plan_folder(provider, options=self._index),
-            seed=0 if self._shuffle is None else self._shuffle.seed,
+            seed=self._seed,
             without=without,
             without_id=without_id,
         )
@@ -155,10 +157,15 @@ class StreamingDataset:
         return self.plan.num_samples
 
     def __repr__(self) -> str:
+        return self.described(None)
+
+    def described(self, order: Order | None) -> str:
+        """What `repr` says, with the order of a state if there is one: it goes on with its own."""
         if self._plan is None or self._provider is None:
             return f"<StreamingDataset of {self._source!r}, not opened yet>"
         seed = "" if self._shuffle is None else f", seed {self._shuffle.seed}"
-        return f"<StreamingDataset {self._provider.name}: {len(self):,} samples, order {self.mode}{seed}>"
+        mode = self.mode if order is None else order.mode
+        return f"<StreamingDataset {self._provider.name}: {len(self):,} samples, order {mode}{seed}>"
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table
@@ -197,23 +204,31 @@ class StreamingDataset:
         """The sample of a key that `batch.restore_keys()` gave, with the same random numbers.
 
         Raises:
-            InvalidInput: It is no such key, or its epoch has fewer positions.
+            InvalidInput: It is no such key, or of other rows or another seed than this dataset has.
         """
-        epoch, separator, row = str(key).partition(":")
-        if not separator or not (epoch + row).isdecimal() or not (epoch + row).isascii() or not epoch or not row:
-            raise InvalidInput(f"{key!r} restores nothing; expected a key of batch.restore_keys(), such as '0:4711'")
-        if int(row) >= self.provider.num_rows:
+        wanted = RestoreKey.parse(key)
+        ours = RestoreKey(name_of_rows(self.provider.identity), self._seed, wanted.epoch, wanted.row)
+        if wanted != ours:
+            raise InvalidInput(
+                f"{key!r} is of rows {wanted.rows} with seed {wanted.seed}, this dataset has rows {ours.rows} "
+                f"({self.provider.name}) with seed {ours.seed}: another sample stands there. Open the snapshot or "
+                "index that the batch came from, with the same shuffle="
+            )
+        if wanted.row >= self.provider.num_rows:
             raise InvalidInput(f"{key!r}: {self.provider.name} has {self.provider.num_rows} rows")
-        return self.maker.one(int(row), epoch=int(epoch))
+        return self.maker.one(wanted.row, epoch=wanted.epoch)
 
     @property
     def maker(self) -> SampleMaker:
         """Makes samples of rows; goes to worker processes."""
         if self._maker is None:
-            seed = 0 if self._shuffle is None else self._shuffle.seed
             names = ("_id", *self._names())
-            self._maker = SampleMaker(self.provider, self.plan, names, self._transforms, self._on_error, seed)
+            self._maker = SampleMaker(self.provider, self.plan, names, self._transforms, self._on_error, self._seed)
         return self._maker
+
+    @property
+    def _seed(self) -> int:
+        return 0 if self._shuffle is None else self._shuffle.seed
 
     def _names(self) -> tuple[str, ...]:
         known = self.provider.schema.names
@@ -234,7 +249,7 @@ class StreamingDataset:
         count = len(self)
         options = self._shuffle
         if options is None or self.mode != "block":
-            return Order(count, self.mode, 0 if options is None else options.seed)
+            return Order(count, self.mode, self._seed)
         rows = options.block_rows
         if rows is None:
             rows = min(max(_BLOCK_BYTES // max(self.provider.mean_row_bytes, 1), 64), 4_096)

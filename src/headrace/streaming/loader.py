@@ -84,7 +84,8 @@ class DataLoader:
             multiprocessing_context: How worker processes start.
             slot_bytes: Bytes that one batch may take in shared memory; only what is used takes memory.
             stall_seconds: After so long a wait for a batch a warning names the stage that stalls.
-            timeout_seconds: After so long it is an error.
+            timeout_seconds: After so long it is an error; not with `num_workers=0`, where nothing can interrupt the
+                thread that makes batches: there only the warning comes.
         """
         if (batch_size is None) == (global_batch_size is None):
             raise InvalidInput("give either batch_size, for each rank, or global_batch_size, for all of them together")
@@ -117,6 +118,7 @@ class DataLoader:
         self._stall_seconds = stall_seconds
         self._timeout_seconds = timeout_seconds
         self._opened: StreamPosition | None = None
+        self._opening_seconds = 0.0  # since the last iteration began; the next one counts them
         self._engine: Engine | None = None
         self._engine_pid = os.getpid()
         self._next_number = 0
@@ -141,12 +143,15 @@ class DataLoader:
     def __repr__(self) -> str:
         rank = f"rank {self.placement.rank} of {self.placement.world}"
         workers = f"{self.num_workers} {self.workers}"
-        return f"<DataLoader global batch {self.global_batch_size}, {rank}, {workers}: {self.data!r}>"
+        return f"<DataLoader global batch {self.global_batch_size}, {rank}, {workers}: {self._described_data()}>"
+
+    def _described_data(self) -> str:
+        return self.data.described(None if self._opened is None else self._opened.state.current.order)
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table
 
-        return html_table("Loader", {"data": repr(self.data), **self._statistics.to_json()})
+        return html_table("Loader", {"data": self._described_data(), **self._statistics.to_json()})
 
     # -- batches ------------------------------------------------------------------------------------------------
 
@@ -161,8 +166,11 @@ class DataLoader:
         return self._batches(self._iteration)
 
     def _batches(self, iteration: int) -> Iterator[Any]:
+        waiting = time.perf_counter() - self._opening_seconds
+        is_first = True
+        self._statistics.begin(waiting)
         position = self._position
-        self._statistics.begin()
+        self._opening_seconds = 0.0
         engine = self._started_engine()
         for task in self._under_way:  # of an iteration that somebody left or still holds
             engine.forget(task.number)
@@ -176,7 +184,6 @@ class DataLoader:
                 if not under_way:
                     break
                 task = under_way[0]
-                waiting = time.perf_counter()
                 made = self._wait(engine, task)
                 under_way.popleft()
                 # Refilled before the batch is handed over, so that workers have work while it is used.
@@ -188,6 +195,7 @@ class DataLoader:
                     num_samples=len(task.positions),
                     num_padding=int(task.is_padding.sum()),
                     waited=time.perf_counter() - waiting,
+                    is_first=is_first,
                 )
                 del made
                 position.advance(after)
@@ -197,6 +205,7 @@ class DataLoader:
                     raise InvalidInput("this iteration was ended by a newer one over the same loader")
                 if engine is not self._engine:
                     raise InvalidInput("the loader was closed during this iteration; iterate it again to go on")
+                waiting, is_first = time.perf_counter(), False
             position.finish_epoch(begun)
         except BaseException as error:
             failure = error
@@ -248,8 +257,14 @@ class DataLoader:
     @property
     def _position(self) -> StreamPosition:
         if self._opened is None:
-            self._opened = StreamPosition(self.data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+            self._opened = self._open(self.data)
         return self._opened
+
+    def _open(self, data: StreamingDataset) -> StreamPosition:
+        started = time.perf_counter()
+        position = StreamPosition(data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+        self._opening_seconds += time.perf_counter() - started
+        return position
 
     def state_dict(self) -> dict[str, Any]:
         """What was consumed, as plain JSON; the same on all ranks."""
@@ -270,7 +285,7 @@ class DataLoader:
             self._position.load(state, changed=False)
         else:
             data = self.data.over(snapshot)
-            position = StreamPosition(data, global_batch=self.global_batch_size, drop_last=self.drop_last)
+            position = self._open(data)
             position.load(state, changed=True)
             self.close()
             self.data, self._opened = data, position
@@ -301,7 +316,7 @@ class DataLoader:
 
     def _make_engine(self, maker: BatchMaker) -> Engine:
         if self.num_workers == 0:
-            return InlineEngine(maker)
+            return InlineEngine(maker, stall_seconds=self._stall_seconds)
         if self.workers == "threads":
             return ThreadEngine(maker, num_threads=self.num_workers, depth=self._depth, slot_bytes=self._slot_bytes)
         is_single = self.workers == "subprocess"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
 
-from headrace.errors import DataCorrupted, HeadraceError, InvalidInput
+from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, MissingExtra, NotFound
 from headrace.streaming.sample_random import SampleRandom
 
 if TYPE_CHECKING:
@@ -186,14 +186,19 @@ class SampleMaker:
         stage: Stage,
         failed: list[FailedSample],
     ) -> MadeSamples:
-        """The samples of one batch in order. One that cannot be made raises, or another takes its place."""
+        """The samples of one batch in order. One that is bad raises, or another takes its place.
+
+        Raises:
+            HeadraceError: Also with substitutes where the sample is not to blame: a store that does not answer, rights
+                or packages that are missing.
+        """
         used = rows
         started = time.perf_counter()
         stage.name = "read"
         try:
             samples: Sequence[Sample | HeadraceError] = self.read(rows)
-        except HeadraceError:
-            if self.on_error == "raise":
+        except HeadraceError as error:
+            if self.on_error == "raise" or not _says_bad_sample(error):
                 raise
             samples = [self._read_or_error(row) for row in rows.tolist()]
         stage.seconds["read"] = time.perf_counter() - started
@@ -209,7 +214,7 @@ class SampleMaker:
                     sample = self.transformed(sample, context)
                 made.append(sample)
             except HeadraceError as error:
-                if self.on_error == "raise":
+                if self.on_error == "raise" or not _says_bad_sample(error):
                     raise
                 other, sample = self._substitute(
                     int(rows[idx]), error, position=int(positions[idx]), epoch=epoch, buffers=buffers, idx=idx,
@@ -224,6 +229,8 @@ class SampleMaker:
         try:
             return self.read(np.array([row], dtype=np.int64))[0]
         except HeadraceError as error:
+            if not _says_bad_sample(error):
+                raise
             return error
 
     def _substitute(
@@ -253,6 +260,8 @@ class SampleMaker:
                 context = SampleContext(key=sample["_id"], seed=self.seed, epoch=epoch, buffers=buffers, idx=idx)
                 return other, self.transformed(sample, context)
             except HeadraceError as again:
+                if not _says_bad_sample(again):
+                    raise
                 failed.append(self._record(other, again, position=position, epoch=epoch))
         raise DataCorrupted(
             f"{len(tried)} samples in a row could not be made in place of row {row} of {self.provider.name}; the "
@@ -262,10 +271,17 @@ class SampleMaker:
     def _record(self, row: int, error: HeadraceError, *, position: int, epoch: int) -> FailedSample:
         try:
             (key,) = self.provider.read_one(row, ("_id",))
-        except HeadraceError:
+        except HeadraceError as unnamed:
+            if not _says_bad_sample(unnamed):
+                raise
             key = f"row {row}"
         _logger.warning("sample left out key=%s position=%d epoch=%d: %s", key, position, epoch, error)
         return FailedSample(key, row, position, epoch, str(error))
+
+
+def _says_bad_sample(error: HeadraceError) -> bool:
+    """Whether another sample may do better: no other one cures a store that is away or a package that is missing."""
+    return isinstance(error, InvalidInput | NotFound | DataCorrupted) and not isinstance(error, MissingExtra)
 
 
 def _transform_name(transform: Transform) -> str:

@@ -23,7 +23,16 @@ from headrace.storage.parts import PartRecord, part_key
 from headrace.storage.shards import ShardRecord, shard_key
 from headrace.storage.store import ObjectStore
 from headrace.streaming.media_fetching import Container, MediaFetcher, Places
-from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, MediaColumn, Page, PageFolder, null_filled, page_table
+from headrace.streaming.pages import (
+    NULL_CONTAINER,
+    OWN_FIRST,
+    MediaColumn,
+    Page,
+    PageFolder,
+    null_filled,
+    page_table,
+    row_numbers,
+)
 
 if TYPE_CHECKING:
     from headrace.datasets.snapshot import PlacedRows, Snapshot
@@ -139,6 +148,23 @@ class SnapshotRows:
                 mine = commit == idx
                 ordinals[mine] = chosen[ordinals[mine]]
         return self._commit_numbers[commit], ordinals
+
+    @property
+    def replaces_keys(self) -> bool:
+        """Whether later rows replace earlier ones of their key, so that the key names the sample."""
+        return not self._keeps_keys
+
+    def keys(self, rows: np.ndarray) -> pa.LargeStringArray:
+        """The key of each row in its commit, int64 [num_rows] by number."""
+        if not len(rows):
+            return pa.array([], pa.large_string())
+        found: list[pa.Array] = []
+        order: list[np.ndarray] = []
+        for which, in_part, page, _ in self._runs(rows):
+            found.append(page.array("_key").take(row_numbers(in_part)).cast(pa.large_string()))
+            order.append(np.arange(len(rows)) if which is None else which)
+        places = np.argsort(np.concatenate(order))  # [num_rows], where each row's key stands
+        return pa.concat_arrays(found).take(row_numbers(places))
 
     def version(self, identity: str) -> SnapshotRows:
         """The rows of another snapshot of the dataset; only where the provider was made, not in its copies.

@@ -43,8 +43,13 @@ def test_rooms_in_another_order_are_stacked() -> None:
     ("values", "expected"),
     [
         ([1, 2], np.array([1, 2])),
-        ([1, 2.5], [1, 2.5]),
-        ([1.5, 2], np.array([1.5, 2.0])),
+        ([1, 2.5], np.array([1.0, 2.5])),
+        ([2.5, 1], np.array([2.5, 1.0])),
+        ([np.int64(1), np.float32(2.5)], np.array([1.0, 2.5])),
+        ([1, 2.5, True], [1, 2.5, True]),
+        ([2.5, True], [2.5, True]),
+        ([1, 2.5, None], [1, 2.5, None]),
+        ([1, 2.5j], [1, 2.5j]),
         ([True, False], np.array([True, False])),
         ([1, True], [1, True]),
         ([1, None], [1, None]),
@@ -63,6 +68,11 @@ def test_values_are_stacked_or_listed(values: list[Any], expected: Any) -> None:
         assert found.tolist() == expected.tolist()
     else:
         assert found == expected
+
+
+def test_whole_number_that_no_float_holds_is_listed() -> None:
+    values = [1.5, 10**400]
+    assert collate([{"x": value} for value in values])["x"] == values
 
 
 def test_missing_fields_and_nested_ones() -> None:

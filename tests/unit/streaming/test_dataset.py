@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import collections
 import pickle
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 import headrace
-from headrace.errors import DataCorrupted, InvalidInput, NotFound
+from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, MissingExtra, NotFound, Unavailable
 from headrace.streaming import DataLoader, ShuffleOptions, StreamingDataset
-from tests.stream_lakes import Noise, blob, epoch_of, fails_on_13, halved, numbers_of, rows, small_dataset, stream
+from headrace.streaming.pages import PageFolder
+from headrace.streaming.snapshot_rows import SnapshotRows
+from tests.stream_lakes import (
+    Noise,
+    blob,
+    epoch_of,
+    fails_on_13,
+    halved,
+    is_cut_off_on_13,
+    lacks_13,
+    needs_a_package,
+    numbers_of,
+    rows,
+    small_dataset,
+    stream,
+)
 
 
 def test_sample_has_the_columns_of_its_row_and_its_id(tmp_path: Path) -> None:
@@ -167,6 +184,47 @@ def test_damaged_blob_raises_or_is_substituted(tmp_path: Path) -> None:
     assert batch.failed[0].row == 7
 
 
+def test_sample_that_is_not_there_is_substituted(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), transforms=[lacks_13], on_error="substitute")
+    (batch,) = DataLoader(data, batch_size=407, num_workers=0)
+    assert [item.reason for item in batch.failed] == ["no latent of 13"]
+
+
+@pytest.mark.parametrize(
+    ("transform", "kind"), [(is_cut_off_on_13, Unavailable), (needs_a_package, MissingExtra)], ids=["store", "package"]
+)
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_outage_is_no_reason_for_another_sample(
+    tmp_path: Path, transform: Callable[..., Any], kind: type[HeadraceError], num_workers: int
+) -> None:
+    data = stream(small_dataset(tmp_path), transforms=[transform], on_error="substitute")
+    with DataLoader(data, batch_size=48, num_workers=num_workers) as loader, pytest.raises(kind):
+        list(loader)
+
+
+class FailingReads(SnapshotRows):
+    """Rows whose next reads fail as told."""
+
+    errors: tuple[HeadraceError, ...] = ()
+
+    def read(self, rows: np.ndarray, columns: Sequence[str]) -> dict[str, list[Any]]:
+        if self.errors:
+            error, self.errors = self.errors[0], self.errors[1:]
+            raise error
+        return super().read(rows, columns)
+
+
+@pytest.mark.parametrize("num_damaged", [0, 1, 2], ids=["batch", "row of the batch", "substitute"])
+def test_store_that_does_not_answer_is_no_reason_for_other_samples(tmp_path: Path, num_damaged: int) -> None:
+    """Wherever in the search for a sample the store goes away."""
+    provider = FailingReads(small_dataset(tmp_path).snapshot(), pages=PageFolder(tmp_path / "pages"))
+    provider.errors = (*[DataCorrupted("damaged")] * num_damaged, Unavailable("the bucket does not answer"))
+    loader = DataLoader(StreamingDataset(provider, on_error="substitute"), batch_size=1, num_workers=0)
+    with pytest.raises(Unavailable):
+        next(iter(loader))
+    assert not provider.errors
+
+
 def test_random_numbers_follow_from_seed_epoch_and_sample(tmp_path: Path) -> None:
     dataset = small_dataset(tmp_path)
     data = stream(dataset, transforms=[Noise()], shuffle=ShuffleOptions(seed=5))
@@ -182,10 +240,42 @@ def test_random_numbers_follow_from_seed_epoch_and_sample(tmp_path: Path) -> Non
     assert not np.array_equal(later[first["_id"][0]], first["noise"][0])
 
 
-@pytest.mark.parametrize("key", ["", "1", "a:b", "0:407", "0:-1"])
+@pytest.mark.parametrize("key", ["", "1", "a:b", "0:12", "{rows}:0:0:-1", "{rows}:0:0:١", "{rows}:0:0:" + "9" * 5000])
 def test_restore_key_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
-    with pytest.raises(InvalidInput):
-        stream(small_dataset(tmp_path)).restore(key)
+    data = stream(small_dataset(tmp_path))
+    with pytest.raises(InvalidInput, match="restores nothing"):
+        data.restore(key.format(rows=data.provider.identity[:8]))
+
+
+def test_restore_key_beyond_the_rows_is_refused(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path))
+    with pytest.raises(InvalidInput, match="407 rows"):
+        data.restore(f"{data.provider.identity[:8]}:0:0:407")
+
+
+def test_restore_key_of_other_rows_or_another_seed_is_refused(tmp_path: Path) -> None:
+    """Another sample would stand there, or other random numbers."""
+    dataset = small_dataset(tmp_path)
+    batch = next(iter(DataLoader(stream(dataset), batch_size=4, num_workers=0)))
+    (key, *_) = batch.restore_keys()
+    assert stream(dataset).restore(key)["_id"] == batch["_id"][0]
+    with pytest.raises(InvalidInput, match=r"with seed 0, this dataset has rows .* with seed 5"):
+        stream(dataset, shuffle=ShuffleOptions(seed=5)).restore(key)
+    then = dataset.snapshot().id[:8]
+    dataset.delete_rows(where="n = 0")
+    now = dataset.snapshot().id[:8]
+    with pytest.raises(InvalidInput, match=f"is of rows {then} .* this dataset has rows {now}"):
+        stream(dataset).restore(key)
+
+
+def test_restore_keys_of_the_last_batch_name_its_epoch(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), shuffle=None, transforms=[Noise()])
+    loader = DataLoader(data, batch_size=300, num_workers=0)
+    for _ in range(2):
+        for batch in loader:
+            restored = data.restore(batch.restore_keys()[0])
+            assert restored["_id"] == batch["_id"][0]
+            assert np.array_equal(restored["noise"], batch["noise"][0])
 
 
 def test_pickled_dataset_gives_the_same_samples(tmp_path: Path) -> None:

@@ -11,25 +11,33 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from headrace.datasets.dataset import Dataset
 from headrace.errors import InvalidInput, Unavailable
-from headrace.streaming import DataLoader, ShuffleOptions
+from headrace.streaming import DataLoader, ShuffleOptions, StreamingDataset
+from headrace.streaming.pages import PageFolder
+from headrace.streaming.snapshot_rows import SnapshotRows
 from tests.stream_lakes import (
     Counted,
     Noise,
     Reversed,
+    WaitsOn13,
     dies_on_13,
     epoch_of,
+    exits_on_13,
     fails_on_13,
     halved,
+    keyed_dataset,
+    keyed_rows,
     numbers_of,
     rows,
     sleeps_on_13,
@@ -184,6 +192,40 @@ def test_resume_over_a_changed_dataset_holds_the_rest_once(tmp_path: Path) -> No
     assert sorted(n for batch in loader for n in numbers_of(batch)) == sorted(kept), "the next epoch is a whole one"
 
 
+def test_resume_where_keys_were_replaced_trains_no_key_twice(tmp_path: Path) -> None:
+    """A sample is its key there: defect found in review, a replaced row has another address."""
+    dataset = keyed_dataset(tmp_path, keys=range(300))
+    data = stream(dataset, shuffle=BLOCKS)
+    loader = DataLoader(data, batch_size=40, num_workers=0)
+    seen: list[str] = []
+    for change in (1, 2):  # the dataset changes twice in one epoch, so that two snapshots took rows
+        for batch in itertools.islice(loader, 2):
+            seen += batch["name"]
+        state = loader.state_dict()
+        dataset.commit(keyed_rows(range(100 * change, 100 * change + 120), value=change))
+        dataset.delete_rows(where=f"name = 'key {290 + change}'")
+        loader = DataLoader(data, batch_size=40, num_workers=0)
+        loader.load_state_dict(state, snapshot=dataset.snapshot())
+        data = loader.data
+    rest = {name: int(value) for batch in loader for name, value in zip(batch["name"], batch["value"])}
+    now = dataset.snapshot().to_arrow(["name", "value"]).to_pydict()
+    kept = dict(zip(now["name"], now["value"]))
+    assert len(set(seen)) == len(seen) == 160
+    assert rest == {name: value for name, value in kept.items() if name not in seen}
+    assert sorted(name for batch in loader for name in batch["name"]) == sorted(kept), "the next epoch is a whole one"
+
+
+def test_resume_where_the_same_key_is_another_row_gives_both(tmp_path: Path) -> None:
+    """By default the same key in two commits is two samples, and only addresses count."""
+    dataset = keyed_dataset(tmp_path, keys=range(60), on_duplicate_key="keep")
+    loader = DataLoader(stream(dataset), batch_size=20, num_workers=0)
+    seen = next(iter(loader))["name"]
+    dataset.commit(keyed_rows(range(60), value=1))
+    loader.load_state_dict(loader.state_dict(), snapshot=dataset.snapshot())
+    seen += [name for batch in loader for name in batch["name"]]
+    assert sorted(seen) == sorted([f"key {number}" for number in range(60)] * 2)
+
+
 def test_resume_between_epochs_over_changed_data_is_a_plain_epoch(tmp_path: Path) -> None:
     """Nothing was consumed, so the plan is the one of a fresh start, and its states load like all others."""
     dataset = small_dataset(tmp_path)
@@ -316,6 +358,18 @@ def test_state_that_is_none_is_refused(dataset: Dataset, state: Any) -> None:
         DataLoader(stream(dataset), batch_size=4).load_state_dict(state)
 
 
+def test_repr_tells_the_order_of_the_state(dataset: Dataset) -> None:
+    """A resumed stream goes on in the order that it began with."""
+    loader = DataLoader(stream(dataset), batch_size=48, num_workers=0)
+    next(iter(loader))
+    resumed = DataLoader(stream(dataset, shuffle=ShuffleOptions(mode="block")), batch_size=48, num_workers=0)
+    assert "not opened yet" in repr(resumed)
+    resumed.load_state_dict(loader.state_dict())
+    assert "order global, seed 0" in repr(resumed)
+    assert "order global, seed 0" in resumed._repr_html_()
+    assert "order block, seed 0" in repr(resumed.data), "what a new stream over it would have"
+
+
 def test_ranks_take_equally_many_and_padding_is_marked(dataset: Dataset) -> None:
     for world in (2, 3, 8):
         loaders = [
@@ -361,10 +415,47 @@ def test_error_of_a_sample_names_it_and_iterating_again_tries_again(dataset: Dat
 @pytest.mark.parametrize("engine", PROCESSES, ids=str)
 def test_worker_that_dies_is_an_error_that_says_how(dataset: Dataset, engine: dict[str, Any]) -> None:
     with DataLoader(stream(dataset, transforms=[dies_on_13], shuffle=None), batch_size=5, **engine) as loader:
-        with pytest.raises(Unavailable, match="ended by signal 9"):
+        with pytest.raises(Unavailable, match=r"ended by signal 9 .* memory ran out") as caught:
             for _ in loader:
                 pass
+        assert "__main__" not in str(caught.value)
         assert loader.state_dict()["segments"][-1]["to"] <= 10
+
+
+@pytest.mark.parametrize("engine", PROCESSES, ids=str)
+def test_worker_that_ends_by_itself_says_nothing_of_memory(dataset: Dataset, engine: dict[str, Any]) -> None:
+    with (
+        DataLoader(stream(dataset, transforms=[exits_on_13], shuffle=None), batch_size=5, **engine) as loader,
+        pytest.raises(Unavailable, match="ended with code 3 ") as caught,
+    ):
+        list(loader)
+    assert "memory" not in str(caught.value)
+    assert "__main__" not in str(caught.value), "a fork imports no script"
+
+
+@pytest.mark.parametrize("start", ["spawn", "forkserver"])
+@pytest.mark.parametrize("num_bytes", [0, 1 << 20], ids=["small", "more than a pipe holds"])
+def test_script_without_a_main_guard_is_told_so(tmp_path: Path, start: str, num_bytes: int) -> None:
+    small_dataset(tmp_path)
+    program = f"""
+        from headrace.streaming import DataLoader, StreamingDataset
+        from tests.stream_lakes import Weighty
+
+        data = StreamingDataset("{tmp_path}/lake::numbers", transforms=[Weighty(bytes({num_bytes}))])
+        for batch in DataLoader(data, batch_size=8, workers="subprocess", multiprocessing_context="{start}"):
+            pass
+    """
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(program), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, os.getcwd()])},
+    )  # fmt: skip
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("headrace.errors.Unavailable: "), done.stderr
+    assert 'if __name__ == "__main__":' in last
+    assert 'multiprocessing_context="fork"' in last
+    assert "memory" not in last
 
 
 @pytest.mark.parametrize("engine", [ENGINES[1], ENGINES[4]], ids=str)
@@ -379,6 +470,46 @@ def test_stall_is_named_and_ends_with_the_timeout(
         for _ in loader:
             pass
     assert "under way: " in caplog.text
+
+
+class _Told(logging.Handler):
+    """Goes on when something was logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_told = threading.Event()
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text += record.getMessage()
+        self.was_told.set()
+
+
+def test_stall_without_workers_is_told_while_it_lasts(dataset: Dataset) -> None:
+    """Nothing can end it there, but the log names the stage and the sample."""
+    told = _Told()
+    logger = logging.getLogger("headrace.streaming")
+    logger.addHandler(told)
+    try:
+        data = stream(dataset, transforms=[WaitsOn13(told.was_told)], shuffle=None)
+        with DataLoader(data, batch_size=5, num_workers=0, stall_seconds=0.1) as loader:
+            assert len(list(loader)) == 82
+    finally:
+        logger.removeHandler(told)
+    assert "batch 2: transform (sample 1:" in told.text.replace("'", "")
+    assert "timeout_seconds cannot" in told.text
+    assert told.text.count("no batch for") == 1
+
+
+def test_watch_of_stalls_ends_with_the_loader(dataset: Dataset) -> None:
+    before = set(threading.enumerate())
+    loader = DataLoader(stream(dataset), batch_size=5, num_workers=0, stall_seconds=float("inf"))
+    next(iter(loader))
+    (watch,) = set(threading.enumerate()) - before
+    del loader
+    gc.collect()
+    watch.join(10)
+    assert not watch.is_alive()
 
 
 def test_lambda_for_a_spawned_process_is_refused_with_the_remedy(dataset: Dataset) -> None:
@@ -465,9 +596,33 @@ def test_statistics_count_and_name_the_bottleneck(dataset: Dataset) -> None:
     figures = loader.statistics()
     assert (figures.num_batches, figures.num_samples, figures.num_padding) == (9, 407, 0)
     assert set(figures.stage_seconds) == {"read", "transform", "collate"}
-    assert figures.bottleneck in ("read", "transform", "collate", "consumer")
+    assert figures.bottleneck in ("start", "hand over", "read", "transform", "collate", "consumer")
+    assert sum(figures.waits.values()) == pytest.approx(figures.wait_seconds)
     assert figures.first_batch_seconds is not None
     assert json.loads(json.dumps(figures.to_json()))["num_samples"] == 407
+
+
+class SlowToFilter(SnapshotRows):
+    """Rows whose plan takes a while to make."""
+
+    def narrow(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        time.sleep(0.3)
+        yield from super().narrow(columns)
+
+
+@pytest.mark.parametrize("opens_before", [False, True], ids=["opened by the iteration", "opened by set_epoch"])
+def test_first_batch_counts_the_opening(tmp_path: Path, opens_before: bool) -> None:
+    rows_of = SlowToFilter(small_dataset(tmp_path).snapshot(), pages=PageFolder(tmp_path / "pages"))
+    loader = DataLoader(StreamingDataset(rows_of, where="n > 5"), batch_size=48, num_workers=0)
+    if opens_before:
+        loader.set_epoch(1)
+    next(iter(loader))
+    figures = loader.statistics()
+    assert figures.first_batch_seconds is not None
+    assert figures.first_batch_seconds >= 0.3
+    assert figures.waits["start"] >= 0.3
+    assert figures.bottleneck == "start"
+    assert figures.wait_seconds <= figures.work_seconds
 
 
 def test_close_ends_processes_and_threads(dataset: Dataset) -> None:

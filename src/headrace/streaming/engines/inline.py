@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from headrace.streaming.engines.stall_watch import StallWatch
 from headrace.streaming.making import BatchMaker, MadeBatch, Task
 from headrace.streaming.samples import Stage
 
@@ -11,13 +12,14 @@ __all__ = ["InlineEngine"]
 
 
 class InlineEngine:
-    """For debugging: errors come with the whole stack, and nothing runs ahead."""
+    """For debugging: errors come with the whole stack, and nothing runs ahead. What stalls is only told."""
 
     depth = 1
 
-    def __init__(self, maker: BatchMaker) -> None:
+    def __init__(self, maker: BatchMaker, *, stall_seconds: float) -> None:
         self._maker = maker
         self._tasks: dict[int, Task] = {}
+        self._watch = StallWatch(stall_seconds=stall_seconds)
 
     def submit(self, task: Task) -> None:
         """As `Engine.submit`."""
@@ -25,7 +27,12 @@ class InlineEngine:
 
     def result(self, number: int, *, timeout_seconds: float) -> MadeBatch | None:
         """As `Engine.result`; takes as long as it takes."""
-        return self._maker.make(self._tasks.pop(number), allocate=np.empty, stage=Stage())
+        stage = Stage()
+        self._watch.begin(number, stage)
+        try:
+            return self._maker.make(self._tasks.pop(number), allocate=np.empty, stage=stage)
+        finally:
+            self._watch.end()
 
     def forget(self, number: int) -> None:
         """As `Engine.forget`."""
@@ -38,3 +45,4 @@ class InlineEngine:
     def close(self) -> None:
         """As `Engine.close`."""
         self._tasks.clear()
+        self._watch.close()

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from multiprocessing.reduction import ForkingPickler
 from pickle import PicklingError
 from typing import Any
 
@@ -32,6 +33,10 @@ _CONSUMER_SLOTS = 2  # that the consumer may hold at once; further batches are c
 _STOP_SECONDS = 1.0
 _FREE_SLOT_SECONDS = 60.0
 _STOP = "stop"
+_GUARD = (
+    "It writes why to stderr. Worker processes import the script again: what it runs belongs below "
+    'if __name__ == "__main__":, or give multiprocessing_context="fork"'
+)
 _PARENT_SECONDS = 1.0  # between looks at whether the trainer is still there
 
 
@@ -40,6 +45,8 @@ class _Worker:
     process: Any  # of the chosen context
     connection: Connection
     under_way: set[int]
+    has_maker: bool
+    has_answered: bool = False
 
 
 class ProcessEngine:
@@ -61,18 +68,26 @@ class ProcessEngine:
         self._results: dict[int, PackedBatch | BaseException] = {}
         self._forgotten: set[int] = set()
         self._workers: list[_Worker] = []
+        self._imports_script = start_method != "fork"
         context = multiprocessing.get_context(start_method)
         # A worker of the fork server is no child of the trainer, but inherits no pipe either.
         parent_pid = None if start_method == "forkserver" else os.getpid()
+        # A fork inherits the maker. Others read it from our own pipe, because the one of `multiprocessing` blocks for
+        # ever where a worker ends before it has read more than the pipe holds (CPython keeps its other end open).
+        carried = None if start_method == "fork" else _pickled(maker)
         try:
             for idx in range(num_processes):
-                self._workers.append(self._start(context, maker, idx, threads_per_process, parent_pid))
+                given = maker if carried is None else None
+                self._workers.append(self._start(context, given, idx, threads_per_process, parent_pid))
+            if carried is not None:
+                for worker in self._workers:
+                    self._give_maker(worker, carried)
         except BaseException:
             self.close()
             raise
 
     def _start(
-        self, context: BaseContext, maker: BatchMaker, idx: int, num_threads: int, parent_pid: int | None
+        self, context: BaseContext, maker: BatchMaker | None, idx: int, num_threads: int, parent_pid: int | None
     ) -> _Worker:
         ours, theirs = context.Pipe()
         process = context.Process(  # type: ignore[attr-defined]
@@ -81,16 +96,16 @@ class ProcessEngine:
             name=f"headrace-worker-{idx}",
             daemon=True,
         )
-        try:
-            process.start()
-        except (AttributeError, TypeError, PicklingError) as error:  # what pickle raises for what it cannot carry
-            raise InvalidInput(
-                f"the dataset cannot be sent to a worker process: {error}. Transforms and collate must be functions or "
-                "classes of a module, not lambdas or local ones; or use workers='threads', or "
-                "multiprocessing_context='fork'"
-            ) from error
+        process.start()
         theirs.close()
-        return _Worker(process, ours, set())
+        return _Worker(process, ours, set(), has_maker=maker is not None)
+
+    def _give_maker(self, worker: _Worker, carried: bytes) -> None:
+        try:
+            worker.connection.send_bytes(carried)
+        except OSError:
+            self._raise_died(worker)
+        worker.has_maker = True
 
     def submit(self, task: Task) -> None:
         """As `Engine.submit`."""
@@ -149,6 +164,7 @@ class ProcessEngine:
             number, result = worker.connection.recv()
         except (EOFError, OSError):
             self._raise_died(worker)
+        worker.has_answered = True
         if number is None:
             stages: list[str] = result
             return stages
@@ -171,10 +187,15 @@ class ProcessEngine:
         worker.process.join(_STOP_SECONDS)
         code = worker.process.exitcode
         how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+        when = "while it made batches" if worker.has_answered else "before it gave a batch"
+        why = ""
+        if code == -signal.SIGKILL:
+            why = "Signal 9 usually means that memory ran out: fewer workers or a smaller batch help. "
+        elif not worker.has_answered and self._imports_script and (code is None or code >= 0):
+            why = f"{_GUARD}. "
         raise Unavailable(
-            f"worker process {worker.process.pid} {how} while it made batches; {len(worker.under_way)} were under way. "
-            "Signal 9 usually means that memory ran out: fewer workers or a smaller batch help. The state is what was "
-            "consumed: iterate again to go on"
+            f"worker process {worker.process.pid} {how} {when}; {len(worker.under_way)} were under way. {why}The state "
+            "is what was consumed: iterate again to go on"
         )
 
     def stages(self) -> list[str]:
@@ -198,8 +219,9 @@ class ProcessEngine:
     def close(self) -> None:
         """As `Engine.close`."""
         for worker in self._workers:
-            with contextlib.suppress(OSError):
-                worker.connection.send(_STOP)
+            if worker.has_maker:  # else it may not read yet, and the pipe may be full
+                with contextlib.suppress(OSError):
+                    worker.connection.send(_STOP)
             worker.connection.close()
         deadline = time.monotonic() + _STOP_SECONDS
         for worker in self._workers:
@@ -210,13 +232,28 @@ class ProcessEngine:
         self._workers = []
 
 
-def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: int, parent_pid: int | None) -> None:
+def _pickled(maker: BatchMaker) -> bytes:
+    try:
+        return bytes(ForkingPickler.dumps(maker))
+    except (AttributeError, TypeError, PicklingError) as error:  # what pickle raises for what it cannot carry
+        raise InvalidInput(
+            f"the dataset cannot be sent to a worker process: {error}. Transforms and collate must be functions or "
+            "classes of a module, not lambdas or local ones; or use workers='threads', or "
+            "multiprocessing_context='fork'"
+        ) from error
+
+
+def _serve(
+    inherited: BatchMaker | None, ring: Ring, connection: Connection, num_threads: int, parent_pid: int | None
+) -> None:
     """A worker process: threads make batches until the pipe ends or the trainer is gone."""
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the consumer decides; Ctrl-C reaches the whole process group
     tasks: queue.SimpleQueue[tuple[Task, int]] = queue.SimpleQueue()
     stages: dict[int, Stage] = {}
     sending = threading.Lock()
+    parent = multiprocessing.parent_process()
+    waited: list[Any] = [connection] if parent is None else [connection, parent.sentinel]
 
     def send(message: object) -> None:
         try:
@@ -225,25 +262,28 @@ def _serve(maker: BatchMaker, ring: Ring, connection: Connection, num_threads: i
         except OSError:  # nobody listens any more
             os._exit(0)
 
+    def receive() -> bytes:
+        # A process that the trainer forked and that outlives it holds both pipes open, so the parent's number is looked
+        # at too. It is the one that the trainer gave, because the trainer may be gone before this line.
+        while True:
+            ready = wait(waited, _PARENT_SECONDS)
+            if not ready and parent_pid in (None, os.getppid()):
+                continue
+            if connection not in ready:
+                os._exit(0)  # the parent died
+            try:
+                return connection.recv_bytes()
+            except (EOFError, OSError):
+                os._exit(0)
+
+    maker: BatchMaker = ForkingPickler.loads(receive()) if inherited is None else inherited
     for idx in range(num_threads):
         thread = threading.Thread(
             target=_make_batches, args=(maker, ring, tasks, stages, send), name=f"headrace-batch-{idx}", daemon=True
         )
         thread.start()
-    parent = multiprocessing.parent_process()
-    waited: list[Any] = [connection] if parent is None else [connection, parent.sentinel]
-    # A process that the trainer forked and that outlives it holds both pipes open, so the parent's number is looked at
-    # too. It is the one that the trainer gave, because the trainer may be gone before this line.
     while True:
-        ready = wait(waited, _PARENT_SECONDS)
-        if not ready and parent_pid in (None, os.getppid()):
-            continue
-        if connection not in ready:
-            os._exit(0)  # the parent died
-        try:
-            message = connection.recv()
-        except (EOFError, OSError):
-            os._exit(0)
+        message = ForkingPickler.loads(receive())
         if message == _STOP:
             os._exit(0)
         if message is None:
