@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from headrace.streaming.shared_place import SharedPlace, shared_with_spawned
 from headrace.streaming.state import Segment, StreamState
 from headrace.streaming.topology import known_placement
 from headrace.streaming.torch_face import torch_face_of
+from headrace.streaming.whole_numbers import whole_number
 
 __all__ = ["StreamingDataset"]
 
@@ -81,16 +82,22 @@ class StreamingDataset:
         """
         if on_error not in ("raise", "substitute"):
             raise InvalidInput(f"on_error is {on_error!r}: expected 'raise' or 'substitute'")
-        if batch_size is not None and batch_size < 1:
-            raise InvalidInput(f"batch_size is {batch_size}: expected a whole number from 1")
         if isinstance(columns, str):
             raise InvalidInput(f"columns={columns!r}: expected a list of names")
-        if max_samples is not None and max_samples < 1:
-            raise InvalidInput(f"max_samples is {max_samples}: expected a whole number from 1")
+        if shuffle is not None and not isinstance(shuffle, ShuffleOptions):
+            raise InvalidInput(
+                f"shuffle is {shuffle!r}: expected ShuffleOptions(seed=…), or None to keep the source's order"
+            )
+        if not isinstance(index, IndexOptions):
+            raise InvalidInput(f"index is {index!r}: expected IndexOptions(…)")
+        if max_samples is not None:
+            max_samples = whole_number(max_samples, "max_samples", at_least=1)
+        if batch_size is not None:
+            batch_size = whole_number(batch_size, "batch_size", at_least=1)
         self._source: object = source
         self._columns = None if columns is None else tuple(columns)
-        self._rules = PlanRules(where, max_samples, weights)
-        self._transforms = tuple(transforms)
+        self._rules = PlanRules(where, max_samples, _weights_of(weights))
+        self._transforms = _transforms_of(transforms)
         self._shuffle = shuffle
         self._index = index
         self._on_error: OnError = on_error
@@ -433,6 +440,28 @@ class StreamingDataset:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _rebuilt, (type(self),), self.__getstate__()
+
+
+def _weights_of(weights: str | Sequence[float] | np.ndarray | None) -> str | np.ndarray | None:
+    if weights is None or isinstance(weights, str):
+        return weights
+    try:
+        return np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"weights={str(weights)[:80]}: {error}; expected a column's name, or one number for each row"
+        ) from error
+
+
+def _transforms_of(transforms: Sequence[Callable[..., Sample]]) -> tuple[Callable[..., Sample], ...]:
+    expected = "expected a list of functions that each take a sample and give one"
+    if not isinstance(transforms, Iterable) or isinstance(transforms, str | Mapping):
+        raise InvalidInput(f"transforms is {transforms!r}: {expected}, such as [resize]")
+    found = tuple(transforms)
+    for item in found:
+        if not callable(item):
+            raise InvalidInput(f"transforms holds {item!r}: {expected}")
+    return found
 
 
 def _rebuilt(kind: type[StreamingDataset]) -> StreamingDataset:

@@ -6,6 +6,7 @@ import collections
 import copy
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pytest
 
 import headrace
 from headrace.errors import DataCorrupted, InvalidInput, NotFound
-from headrace.streaming import DataLoader, ShuffleOptions, StreamingDataset
+from headrace.streaming import DataLoader, IndexOptions, ShuffleOptions, StreamingDataset
 from tests.stream_lakes import Noise, blob, epoch_of, fails_on_13, halved, numbers_of, rows, small_dataset, stream
 
 
@@ -277,6 +278,39 @@ def test_repr_says_what_it_is(tmp_path: Path) -> None:
     len(data)
     assert "407 samples, order global, seed 0" in repr(data)
     assert "407" in data._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shuffle": True}, r"shuffle is True: expected ShuffleOptions\(seed=…\), or None"),
+        ({"shuffle": False}, "shuffle is False: .* or None to keep the source's order"),
+        ({"index": {}}, "expected IndexOptions"),
+        ({"transforms": halved}, "expected a list of functions"),
+        ({"transforms": [halved, 5]}, "transforms holds 5"),
+        ({"max_samples": 2.5}, "max_samples is 2.5: expected a whole number from 1"),
+        ({"max_samples": 0}, "max_samples is 0"),
+        ({"batch_size": "4"}, "batch_size is '4'"),
+        ({"batch_size": True}, "batch_size is True"),
+        ({"weights": ["a"]}, "weights=.*expected a column's name, or one number for each row"),
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused_before_anything_is_opened(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        StreamingDataset("nowhere", **options)
+
+
+def test_numbers_may_be_those_of_numpy(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), batch_size=np.int64(16), max_samples=np.int32(40))
+    assert data.num_batches == 3
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    data = stream(small_dataset(tmp_path), index=IndexOptions(directory=tmp_path / "file/below"))
+    with pytest.raises(InvalidInput, match=r"file/below cannot be made: .*IndexOptions"):
+        len(data)
 
 
 @pytest.mark.parametrize("batch_size", [None, 16])
