@@ -21,8 +21,8 @@ _OPTIONS = [
     click.option(
         "--batch-size", type=click.IntRange(1, 1_000_000), default=64, show_default=True, help="Samples of a batch."
     ),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the shuffle."),
-    click.option("--epoch", type=click.IntRange(0), default=0, show_default=True, help="Counted from 0."),
+    click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of the shuffle."),
+    click.option("--epoch", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Counted from 0."),
     click.option(
         "--mode",
         type=click.Choice(["auto", "global", "block", "none"]),

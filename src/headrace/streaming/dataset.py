@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -19,10 +19,14 @@ from headrace.streaming.order import Order, default_lanes
 from headrace.streaming.plan import Plan, PlanRules, build_plan
 from headrace.streaming.provider import Provider
 from headrace.streaming.restore_keys import RestoreKey, name_of_rows
-from headrace.streaming.sample_iteration import DatasetBatches, find_placement_of, iterate_samples
+from headrace.streaming.sample_iteration import DatasetBatches, DatasetSamples, find_placement_of
 from headrace.streaming.samples import Sample, SampleMaker
+from headrace.streaming.schedule import steps_left
+from headrace.streaming.shared_place import SharedPlace, shared_with_spawned
 from headrace.streaming.state import Segment, StreamState
+from headrace.streaming.topology import known_placement
 from headrace.streaming.torch_face import torch_face_of
+from headrace.streaming.whole_numbers import whole_number
 
 __all__ = ["StreamingDataset"]
 
@@ -74,22 +78,28 @@ class StreamingDataset:
             on_error: "raise", or "substitute": another sample takes the place of a bad one, and a quarantine record is
                 kept. A store that does not answer, missing rights and packages raise all the same.
             max_samples: At most so many, the first in the source's order.
-            batch_size: For each rank; makes the dataset an iterable of batches.
+            batch_size: For each rank; makes the dataset an iterable of batches, `num_batches` an epoch.
             drop_last: Leave out the last global batch if it is smaller; with `batch_size` only.
             rank, world_size, mesh: As at `DataLoader`; with `batch_size` only.
         """
         if on_error not in ("raise", "substitute"):
             raise InvalidInput(f"on_error is {on_error!r}: expected 'raise' or 'substitute'")
-        if batch_size is not None and batch_size < 1:
-            raise InvalidInput(f"batch_size is {batch_size}: expected a whole number from 1")
         if isinstance(columns, str):
             raise InvalidInput(f"columns={columns!r}: expected a list of names")
-        if max_samples is not None and max_samples < 1:
-            raise InvalidInput(f"max_samples is {max_samples}: expected a whole number from 1")
+        if shuffle is not None and not isinstance(shuffle, ShuffleOptions):
+            raise InvalidInput(
+                f"shuffle is {shuffle!r}: expected ShuffleOptions(seed=…), or None to keep the source's order"
+            )
+        if not isinstance(index, IndexOptions):
+            raise InvalidInput(f"index is {index!r}: expected IndexOptions(…)")
+        if max_samples is not None:
+            max_samples = whole_number(max_samples, "max_samples", at_least=1)
+        if batch_size is not None:
+            batch_size = whole_number(batch_size, "batch_size", at_least=1)
         self._source: object = source
         self._columns = None if columns is None else tuple(columns)
-        self._rules = PlanRules(where, max_samples, weights)
-        self._transforms = tuple(transforms)
+        self._rules = PlanRules(where, max_samples, _weights_of(weights))
+        self._transforms = _transforms_of(transforms)
         self._shuffle = shuffle
         self._index = index
         self._on_error: OnError = on_error
@@ -101,8 +111,9 @@ class StreamingDataset:
         self._maker: SampleMaker | None = None
         self._rests: dict[tuple[str, tuple[Segment, ...]], Plan] = {}  # plans of epochs over changed data
         self._lock = threading.Lock()
-        self._batches: DatasetBatches | None = None  # where torch's loader is, if this process iterates
-        self._epoch = 0  # that the next iteration of single samples takes
+        self._shared = SharedPlace()
+        self._start: Any = 0  # where iterations begin, as `DatasetBatches.start`
+        self._opened_iteration: DatasetBatches | DatasetSamples | None = None
 
     # -- what it is ---------------------------------------------------------------------------------------------
 
@@ -369,45 +380,56 @@ class StreamingDataset:
 
     def __iter__(self) -> Iterator[Any]:
         """Whole batches with `batch_size`, else samples in the order of the epoch; dealt to torch's workers."""
+        return iter(self._iteration)
+
+    @property
+    def _iteration(self) -> DatasetBatches | DatasetSamples:
+        if self._opened_iteration is None:
+            kind = DatasetSamples if self.batch_size is None else DatasetBatches
+            self._opened_iteration = kind(self, self._shared, start=self._start)
+        return self._opened_iteration
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch, the same for each rank; with `batch_size` only. torch's `len(loader)` counts samples.
+
+        Raises:
+            InvalidInput: The dataset gives single samples.
+        """
         if self.batch_size is None:
-            epoch = self._epoch
-            self._epoch += 1
-            return iterate_samples(self, epoch=epoch)
-        return iter(self._own_batches())
+            raise InvalidInput("a dataset without batch_size= has no batches; ask len() of the loader that makes them")
+        return steps_left(
+            0,
+            num_samples=len(self),
+            global_batch=self.batch_size * find_placement_of(self).world,
+            drop_last=self.drop_last,
+        )
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next, zero-based: torch's DataLoader iterates copies and cannot tell."""
-        self._epoch = epoch
-        if self.batch_size is not None:
-            self._own_batches().set_epoch(epoch)
-
-    def _own_batches(self) -> DatasetBatches:
-        if self._batches is None:
-            self._batches = DatasetBatches(self)
-        return self._batches
+        """Say which epoch comes next, zero-based. Not needed for epochs one after the other."""
+        self._iteration.set_epoch(epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where this process's iteration is. With workers of torch's DataLoader ask the last batch instead:
+        """Where the iteration in this process is. With workers of torch's DataLoader ask the last batch instead:
         `batch.state_dict()`.
 
         Raises:
-            InvalidInput: Single samples are taken, whose consumer alone knows how many it used.
+            InvalidInput: Single samples are taken, whose consumer alone knows how many it used; or workers iterate.
         """
-        self._refuse_single_samples()
-        return self._own_batches().state_dict()
+        return self._whole_batches().state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state in the next iteration; the same rules as for `DataLoader`."""
-        self._refuse_single_samples()
-        self._batches = DatasetBatches(self)
-        self._batches.load_state_dict(state)
+        self._whole_batches().load_state_dict(state)
 
-    def _refuse_single_samples(self) -> None:
-        if self.batch_size is None:
+    def _whole_batches(self) -> DatasetBatches:
+        iteration = self._iteration
+        if isinstance(iteration, DatasetSamples):
             raise InvalidInput(
                 "a dataset of single samples cannot know what was consumed, because loaders run ahead. Give "
                 "batch_size= here and batch_size=None to torch's DataLoader, or use headrace.streaming.DataLoader"
             )
+        return iteration
 
     def __getstate__(self) -> dict[str, Any]:
         self.plan  # noqa: B018 - opened here, so that a worker process reads no log
@@ -415,17 +437,46 @@ class StreamingDataset:
         del state["_lock"]
         state["_source"] = None
         state["_rests"] = {}
-        # A worker process may know nothing of torch.distributed or of the mesh: it is told who it works for.
-        placement = find_placement_of(self)
-        state["topology"] = (None, None, (placement.rank, placement.world))
+        # A worker process may know nothing of torch.distributed or of the mesh: it is told who it works for. Where
+        # nothing was found, or one rank of one, this may be the launcher of many: the copy looks for itself.
+        rank, world_size, mesh = self.topology
+        known = known_placement(rank=rank, world_size=world_size, mesh=mesh)
+        if known is not None and (mesh is not None or known.world > 1):
+            state["topology"] = (None, None, (known.rank, known.world))
+        state["_start"] = self._iteration.start
+        state["_opened_iteration"] = None
+        state["_shared"] = shared_with_spawned(self._shared)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.Lock()
+        self._shared = state["_shared"] or SharedPlace()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _rebuilt, (type(self),), self.__getstate__()
+
+
+def _weights_of(weights: str | Sequence[float] | np.ndarray | None) -> str | np.ndarray | None:
+    if weights is None or isinstance(weights, str):
+        return weights
+    try:
+        return np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"weights={str(weights)[:80]}: {error}; expected a column's name, or one number for each row"
+        ) from error
+
+
+def _transforms_of(transforms: Sequence[Callable[..., Sample]]) -> tuple[Callable[..., Sample], ...]:
+    expected = "expected a list of functions that each take a sample and give one"
+    if not isinstance(transforms, Iterable) or isinstance(transforms, str | Mapping):
+        raise InvalidInput(f"transforms is {transforms!r}: {expected}, such as [resize]")
+    found = tuple(transforms)
+    for item in found:
+        if not callable(item):
+            raise InvalidInput(f"transforms holds {item!r}: {expected}")
+    return found
 
 
 def _rebuilt(kind: type[StreamingDataset]) -> StreamingDataset:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from headrace.errors import InvalidInput, Unavailable
 from headrace.streaming.batch import Batch
@@ -24,11 +24,13 @@ from headrace.streaming.making import BatchMaker, MadeBatch, Task
 from headrace.streaming.stream_position import StreamPosition
 from headrace.streaming.topology import find_placement
 from headrace.streaming.torch_face import as_tensors, cuda_is_used, pinned, torch_is_loaded
+from headrace.streaming.whole_numbers import whole_number
 
 __all__ = ["DataLoader"]
 
 Workers = Literal["auto", "threads", "subprocess", "processes"]
 StartMethod = Literal["spawn", "fork", "forkserver"]
+BatchFormat = Literal["auto", "torch", "numpy"]
 
 _WAIT_SECONDS = 0.5  # between looks at whether something stalls
 _logger = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ class DataLoader:
         world_size: int | None = None,
         mesh: Any = None,
         prefetch_batches: int | None = None,
-        batch_format: Literal["auto", "torch", "numpy"] = "auto",
+        batch_format: BatchFormat = "auto",
         multiprocessing_context: StartMethod = "spawn",
         slot_bytes: int = 1 << 28,
         stall_seconds: float = 60.0,
@@ -87,17 +89,23 @@ class DataLoader:
             timeout_seconds: After so long it is an error; not with `num_workers=0`, where nothing can interrupt the
                 thread that makes batches: there only the warning comes.
         """
+        if not isinstance(data, StreamingDataset):
+            raise InvalidInput(
+                f"a loader takes a StreamingDataset, not {type(data).__name__}: DataLoader(StreamingDataset(source), …)"
+            )
         if (batch_size is None) == (global_batch_size is None):
             raise InvalidInput("give either batch_size, for each rank, or global_batch_size, for all of them together")
-        for name, value in (("batch_size", batch_size), ("global_batch_size", global_batch_size)):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise InvalidInput(f"{name} is {value!r}: expected a whole number from 1")
-        if num_workers < 0:
-            raise InvalidInput(f"num_workers is {num_workers}: expected a whole number from 0")
-        if workers not in ("auto", "threads", "subprocess", "processes"):
-            raise InvalidInput(f"workers is {workers!r}: expected auto, threads, subprocess or processes")
-        if prefetch_batches is not None and prefetch_batches < 1:
-            raise InvalidInput(f"prefetch_batches is {prefetch_batches}: expected a whole number from 1")
+        if batch_size is not None:
+            batch_size = whole_number(batch_size, "batch_size", at_least=1)
+        if global_batch_size is not None:
+            global_batch_size = whole_number(global_batch_size, "global_batch_size", at_least=1)
+        if prefetch_batches is not None:
+            prefetch_batches = whole_number(prefetch_batches, "prefetch_batches", at_least=1)
+        num_workers = whole_number(num_workers, "num_workers", at_least=0)
+        slot_bytes = whole_number(slot_bytes, "slot_bytes", at_least=1)
+        _require_one_of("workers", workers, get_args(Workers))
+        _require_one_of("batch_format", batch_format, get_args(BatchFormat))
+        _require_one_of("multiprocessing_context", multiprocessing_context, get_args(StartMethod))
         self.data = data
         self.placement = find_placement(rank=rank, world_size=world_size, mesh=mesh)
         world = self.placement.world
@@ -348,3 +356,8 @@ class DataLoader:
         if getattr(self, "_engine", None) is not None:
             with contextlib.suppress(Exception):  # the interpreter may be half gone
                 self.close()
+
+
+def _require_one_of(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InvalidInput(f"{name} is {value!r}: expected {', '.join(known[:-1])} or {known[-1]}")

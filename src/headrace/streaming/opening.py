@@ -29,10 +29,12 @@ def open_provider(source: object, *, options: IndexOptions) -> Provider:
 
     Raises:
         NotFound: There is no such thing.
-        InvalidInput: It is nothing that can be read.
+        InvalidInput: It is nothing that can be read, or the folder of the options cannot be made.
     """
     from headrace.datasets.snapshot import Snapshot
 
+    if options.directory is not None:
+        _make_folder(options.directory)
     if isinstance(source, Snapshot):
         return SnapshotRows(source, pages=PageFolder(_snapshot_folder(source, options)))
     if isinstance(source, str) and "::" in source:
@@ -52,6 +54,16 @@ def open_provider(source: object, *, options: IndexOptions) -> Provider:
         f"a {type(source).__name__} cannot be streamed; expected a snapshot, a reference such as "
         "'lake::dataset@alias', a path or glob of an index, or an object with the methods of a Provider"
     )
+
+
+def _make_folder(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"the folder {directory} cannot be made: {error.strerror}; expected one that can be written, in "
+            "IndexOptions(directory=…)"
+        ) from error
 
 
 def plan_folder(provider: Provider, *, options: IndexOptions) -> str:

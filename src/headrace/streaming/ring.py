@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from headrace.errors import InvalidInput
+from headrace.streaming.nameless_file import nameless_file
 from headrace.units import format_bytes
 
 __all__ = ["Ring", "Slot", "SlotRoom"]
@@ -99,7 +99,7 @@ class Ring:
         page = mmap.PAGESIZE
         self.num_slots = num_slots
         self.slot_bytes = -(-slot_bytes // page) * page
-        self._descriptor = _nameless_file(num_slots * self.slot_bytes)
+        self._descriptor = nameless_file(num_slots * self.slot_bytes, label="headrace-ring")
         self._region = mmap.mmap(self._descriptor, num_slots * self.slot_bytes)
         self._free = list(range(num_slots))
         self._lock = threading.Lock()
@@ -142,13 +142,3 @@ class Ring:
         descriptor = getattr(self, "_descriptor", -1)
         if descriptor >= 0:
             os.close(descriptor)  # the mapping lives on as long as arrays do
-
-
-def _nameless_file(num_bytes: int) -> int:
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("headrace-ring", os.MFD_CLOEXEC)
-    else:
-        with tempfile.TemporaryFile() as file:  # it has no name from the start
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, num_bytes)
-    return descriptor

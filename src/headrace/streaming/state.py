@@ -9,10 +9,13 @@ from typing import Any
 from headrace.errors import InvalidInput
 from headrace.streaming.order import MAX_CUSTOM_LANES, MAX_ROWS, MAX_WINDOW_BLOCKS, Order
 from headrace.streaming.permutations import ORDER_VERSION
+from headrace.streaming.whole_numbers import whole_number
 
-__all__ = ["STATE_FORMAT", "Segment", "StreamState"]
+__all__ = ["MAX_EPOCH", "STATE_FORMAT", "Segment", "StreamState", "epoch_number"]
 
 STATE_FORMAT = 1
+MAX_EPOCH = 2**31
+"""The last one that a state may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,19 @@ class Segment:
             _word(document, "snapshot"),
             _word(document, "plan"),
             known,
-            _whole(document, "epoch", to=2**31),
+            _whole(document, "epoch", to=MAX_EPOCH),
             _whole(document, "from", to=end),
             end,
         )
+
+
+def epoch_number(epoch: int) -> int:
+    """The number of an epoch that a user names.
+
+    Raises:
+        InvalidInput: A state could not name it.
+    """
+    return whole_number(epoch, "epoch", at_least=0, to=MAX_EPOCH)
 
 
 def _whole(document: Mapping[str, Any], name: str, *, at_least: int = 0, to: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from headrace.streaming.making import Task
 from headrace.streaming.placement import Placement
 from headrace.streaming.plan import Plan
 from headrace.streaming.schedule import steps_left, tasks
-from headrace.streaming.state import StreamState
+from headrace.streaming.state import StreamState, epoch_number
 
 if TYPE_CHECKING:
     from headrace.streaming.dataset import StreamingDataset
@@ -84,12 +83,14 @@ class StreamPosition:
 
     def go_to(self, epoch: int) -> None:
         """The start of an epoch, unless the stream stands in it already."""
-        epoch = operator.index(epoch)
-        if epoch < 0:
-            raise InvalidInput(f"epoch {epoch}: expected a whole number from 0")
-        current = self.state.current
-        if current.epoch != epoch:
-            self.advance(self._data.next_epoch(StreamState((replace(current, epoch=epoch - 1),))))
+        if self.state.current.epoch != epoch_number(epoch):
+            self.restart(epoch)
+
+    def restart(self, epoch: int) -> None:
+        """The start of an epoch, also of the one that the stream stands in."""
+        before = replace(self.state.current, epoch=epoch_number(epoch) - 1)
+        self._plan = self._data.plan
+        self.state = self._data.next_epoch(StreamState((before,)))
 
     def load(self, document: Mapping[str, Any], *, changed: bool) -> None:
         """Take over a stored state; as `StreamingDataset.resumed`."""

@@ -9,7 +9,7 @@ from typing import Any
 from headrace.errors import InvalidInput
 from headrace.streaming.placement import Placement
 
-__all__ = ["find_placement"]
+__all__ = ["find_placement", "known_placement"]
 
 _DATA_DIMENSIONS = (
     "dp",
@@ -27,7 +27,16 @@ _DATA_DIMENSIONS = (
 
 
 def find_placement(*, rank: int | None, world_size: int | None, mesh: Any) -> Placement:
-    """The rank's place among those that take different samples.
+    """The rank's place among those that take different samples; alone where nothing says so.
+
+    Raises:
+        InvalidInput: As `known_placement`.
+    """
+    return known_placement(rank=rank, world_size=world_size, mesh=mesh) or Placement(0, 1)
+
+
+def known_placement(*, rank: int | None, world_size: int | None, mesh: Any) -> Placement | None:
+    """The rank's place, None if nothing says where this process stands.
 
     Args:
         mesh: A torch DeviceMesh with named dimensions, of which those named dp, data, batch, replicate, shard, fsdp,
@@ -50,7 +59,7 @@ def find_placement(*, rank: int | None, world_size: int | None, mesh: Any) -> Pl
     for rank_name, world_name in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
         if rank_name in os.environ and world_name in os.environ:  # SLURM sets the second only in what srun started
             return Placement(_number(rank_name), _number(world_name))
-    return Placement(0, 1)
+    return None
 
 
 def _of_mesh(mesh: Any) -> Placement:

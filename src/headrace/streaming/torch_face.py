@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 from headrace.errors import MissingExtra
 
 __all__ = [
+    "TorchWorker",
     "as_tensors",
     "cuda_is_used",
     "is_tensor",
@@ -18,7 +22,8 @@ __all__ = [
     "stacked_tensors",
     "torch_face_of",
     "torch_is_loaded",
-    "worker_share",
+    "torch_worker",
+    "trainer_pid",
 ]
 
 
@@ -48,11 +53,31 @@ def cuda_is_used() -> bool:
     return torch is not None and bool(torch.cuda.is_available())
 
 
-def worker_share() -> tuple[int, int]:
-    """This process among the workers of torch's DataLoader: (number, workers); (0, 1) outside of one."""
+@dataclass(frozen=True, slots=True)
+class TorchWorker:
+    """A worker process of torch's DataLoader."""
+
+    number: int
+    num_workers: int
+    loader_seed: int  # that torch draws for each set of workers that it starts
+
+    @property
+    def own(self) -> tuple[int, int]:
+        """Which of how many."""
+        return self.number, self.num_workers
+
+
+def torch_worker() -> TorchWorker | None:
+    """The worker of torch's DataLoader that this process is; None outside of one."""
     module = sys.modules.get("torch.utils.data")
     found = None if module is None else module.get_worker_info()
-    return (0, 1) if found is None else (found.id, found.num_workers)
+    return None if found is None else TorchWorker(found.id, found.num_workers, found.seed - found.id)
+
+
+def trainer_pid() -> int:
+    """The process that iterates, or whose loader this worker serves."""
+    parent = None if torch_worker() is None else multiprocessing.parent_process()
+    return os.getpid() if parent is None or parent.pid is None else parent.pid
 
 
 def as_tensors(value: Any) -> Any:

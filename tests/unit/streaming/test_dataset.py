@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 import headrace
 from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, MissingExtra, NotFound, Unavailable
-from headrace.streaming import DataLoader, ShuffleOptions, StreamingDataset
+from headrace.streaming import DataLoader, IndexOptions, ShuffleOptions, StreamingDataset
 from headrace.streaming.pages import PageFolder
 from headrace.streaming.snapshot_rows import SnapshotRows
 from tests.stream_lakes import (
@@ -280,9 +281,9 @@ def test_restore_keys_of_the_last_batch_name_its_epoch(tmp_path: Path) -> None:
 
 def test_pickled_dataset_gives_the_same_samples(tmp_path: Path) -> None:
     data = stream(small_dataset(tmp_path), where="n > 3", transforms=[halved])
-    copy = pickle.loads(pickle.dumps(data))
-    assert copy[5] == data[5]
-    assert len(copy) == len(data)
+    copied = pickle.loads(pickle.dumps(data))
+    assert copied[5] == data[5]
+    assert len(copied) == len(data)
 
 
 def test_packed_compacted_and_changed_layouts_give_the_same_stream(tmp_path: Path) -> None:
@@ -366,3 +367,68 @@ def test_repr_says_what_it_is(tmp_path: Path) -> None:
     len(data)
     assert "407 samples, order global, seed 0" in repr(data)
     assert "407" in data._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shuffle": True}, r"shuffle is True: expected ShuffleOptions\(seed=…\), or None"),
+        ({"shuffle": False}, "shuffle is False: .* or None to keep the source's order"),
+        ({"index": {}}, "expected IndexOptions"),
+        ({"transforms": halved}, "expected a list of functions"),
+        ({"transforms": [halved, 5]}, "transforms holds 5"),
+        ({"max_samples": 2.5}, "max_samples is 2.5: expected a whole number from 1"),
+        ({"max_samples": 0}, "max_samples is 0"),
+        ({"batch_size": "4"}, "batch_size is '4'"),
+        ({"batch_size": True}, "batch_size is True"),
+        ({"weights": ["a"]}, "weights=.*expected a column's name, or one number for each row"),
+    ],
+    ids=str,
+)
+def test_wrong_options_are_refused_before_anything_is_opened(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        StreamingDataset("nowhere", **options)
+
+
+def test_numbers_may_be_those_of_numpy(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), batch_size=np.int64(16), max_samples=np.int32(40))
+    assert data.num_batches == 3
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    data = stream(small_dataset(tmp_path), index=IndexOptions(directory=tmp_path / "file/below"))
+    with pytest.raises(InvalidInput, match=r"file/below cannot be made: .*IndexOptions"):
+        len(data)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_epoch_that_no_state_could_name_is_refused(tmp_path: Path, batch_size: int | None) -> None:
+    data = stream(small_dataset(tmp_path), batch_size=batch_size)
+    for epoch in (-1, 2**40, 1.5):
+        with pytest.raises(InvalidInput, match="expected a whole number from 0 to 2147483648"):
+            data.set_epoch(epoch)  # type: ignore[arg-type]
+
+
+def test_copies_stand_where_the_dataset_stood_and_move_on_their_own(tmp_path: Path) -> None:
+    data = stream(small_dataset(tmp_path), batch_size=16)
+    batches = iter(data)
+    next(batches)
+    for copied in (pickle.loads(pickle.dumps(data)), copy.copy(data), copy.deepcopy(data)):
+        assert copied.state_dict() == data.state_dict()
+        assert [batch.step for batch in copied] == list(range(1, 26))
+        assert data.state_dict()["segments"][-1]["to"] == 16
+
+
+def test_copy_of_a_dataset_without_a_rank_finds_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    snapshot = small_dataset(tmp_path).snapshot()
+    unknown = pickle.dumps(StreamingDataset(snapshot, batch_size=16))
+    told = pickle.dumps(StreamingDataset(snapshot, batch_size=16, rank=0, world_size=1))
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    found = pickle.dumps(StreamingDataset(snapshot, batch_size=16))
+    assert [pickle.loads(data).num_batches for data in (unknown, told, found)] == [7, 26, 7]
+    monkeypatch.delenv("RANK")
+    assert pickle.loads(found).num_batches == 7

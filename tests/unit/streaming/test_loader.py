@@ -559,7 +559,11 @@ def test_own_collate_is_left_as_it_is(dataset: Dataset) -> None:
         ({"batch_size": 4, "global_batch_size": 8}, "either batch_size"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"batch_size": 4, "num_workers": -1}, "num_workers"),
+        ({"batch_size": 4, "num_workers": "2"}, "num_workers is '2'"),
         ({"batch_size": 4, "workers": "magic"}, "magic"),
+        ({"batch_size": 4, "batch_format": "foo"}, "batch_format is 'foo': expected auto, torch or numpy"),
+        ({"batch_size": 4, "multiprocessing_context": "foo"}, "expected spawn, fork or forkserver"),
+        ({"batch_size": 4, "slot_bytes": 0.5}, "slot_bytes is 0.5"),
         ({"batch_size": 4, "prefetch_batches": 0}, "prefetch_batches"),
         ({"batch_size": 4, "rank": 1}, "belong together"),
         ({"batch_size": 4, "rank": 2, "world_size": 2}, "rank 2 of 2"),
@@ -571,6 +575,25 @@ def test_own_collate_is_left_as_it_is(dataset: Dataset) -> None:
 def test_wrong_options_are_refused(dataset: Dataset, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         DataLoader(stream(dataset), **options)
+
+
+def test_snapshot_is_no_stream(dataset: Dataset) -> None:
+    with pytest.raises(InvalidInput, match=r"not Snapshot: DataLoader\(StreamingDataset\(source\)"):
+        DataLoader(dataset.snapshot(), 4)  # type: ignore[arg-type]
+
+
+def test_numbers_may_be_those_of_numpy(dataset: Dataset) -> None:
+    loader = DataLoader(stream(dataset), np.int64(48), num_workers=np.int8(0))  # type: ignore[arg-type]
+    assert len(epoch_of(loader)) == len(loader) == 9
+
+
+def test_epoch_that_no_state_could_name_is_refused(dataset: Dataset) -> None:
+    loader = DataLoader(stream(dataset), batch_size=4, num_workers=0)
+    loader.set_epoch(2**31)
+    DataLoader(stream(dataset), batch_size=4, num_workers=0).load_state_dict(loader.state_dict())
+    for epoch in (-1, 2**40):
+        with pytest.raises(InvalidInput, match=r"epoch is .*: expected a whole number from 0 to 2147483648"):
+            loader.set_epoch(epoch)
 
 
 def test_rank_and_world_come_from_the_launcher(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
