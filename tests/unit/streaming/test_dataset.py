@@ -383,7 +383,6 @@ def test_repr_says_what_it_is(tmp_path: Path) -> None:
         ({"batch_size": True}, "batch_size is True"),
         ({"weights": ["a"]}, "weights=.*expected a column's name, or one number for each row"),
     ],
-    ids=str,
 )
 def test_wrong_options_are_refused_before_anything_is_opened(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
