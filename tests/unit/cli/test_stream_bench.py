@@ -17,7 +17,8 @@ def test_bench_counts_the_opening_and_names_what_was_waited_for(tmp_path: Path) 
     result = CliRunner().invoke(cli, ["stream", "bench", f"{tmp_path}/lake::numbers", *options])
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
-    assert 0 < document["waits"]["start"] < document["first_batch_seconds"]
+    assert document["waits"]["start"] > 0  # of every epoch that 0.1 s held
+    assert document["first_batch_seconds"] > 0
     assert document["bottleneck"] in {*document["waits"], "consumer"}
     plain = CliRunner().invoke(cli, ["stream", "bench", f"{tmp_path}/lake::numbers", "--seconds", "0.1"])
     assert "hand over" in plain.stdout

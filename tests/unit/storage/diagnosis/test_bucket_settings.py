@@ -55,21 +55,22 @@ def _run(
 
 
 @pytest.mark.parametrize(
-    ("body", "value"),
+    ("body", "status", "value"),
     [
-        (_ON, "on"),
-        (_ON.replace("Enabled", "Suspended"), "suspended"),
-        (f"<VersioningConfiguration {_NAMESPACE}/>", "off"),
+        (_ON, "warn", "on"),
+        (_ON.replace("Enabled", "Suspended"), "ok", "suspended"),
+        (f"<VersioningConfiguration {_NAMESPACE}/>", "ok", "off"),
     ],
 )
-def test_versioning_is_told(body: str, value: str) -> None:
+def test_versioning_is_told(body: str, status: str, value: str) -> None:
     finding = _run(200, body)["versioning"]
-    assert (finding.status, finding.value) == ("ok", value)
+    assert (finding.status, finding.value) == (status, value)
 
 
-def test_versioning_that_was_not_tried_warns_except_at_amazons() -> None:
-    assert _run(200, _ON, is_probed=False)["versioning"].status == "warn"
-    assert _run(200, _ON, is_probed=False, endpoint=None)["versioning"].status == "ok"
+def test_versioning_that_was_not_tried_warns_of_gateways_except_at_amazons() -> None:
+    assert "gateways ignore conditional puts" in str(_run(200, _ON, is_probed=False)["versioning"].detail)
+    for found in (_run(200, _ON), _run(200, _ON, is_probed=False, endpoint=None)):
+        assert "purge refuses to run here" in str(found["versioning"].detail)
 
 
 def test_object_lock_is_told() -> None:
