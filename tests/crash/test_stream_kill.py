@@ -73,3 +73,45 @@ def test_workers_end_with_a_trainer_whose_helper_lives_on(tmp_path: Path, start_
     finally:
         os.kill(helper, signal.SIGKILL)
         trainer.stdout.close()
+
+
+_LEAVES = """
+import sys
+
+import cv2
+import numpy as np
+
+from headrace.streaming import DataLoader, StreamingDataset
+from proofs.order.virtual_rows import VirtualRows
+
+NOISE = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
+
+
+def resize(sample):
+    for _ in range(4):
+        cv2.resize(NOISE, (700, 700))
+    return sample
+
+
+data = StreamingDataset(VirtualRows(10_007), transforms=[resize])
+loader = DataLoader(data, batch_size=32, num_workers=2, workers="threads")
+next(iter(loader))
+if sys.argv[1] == "closed":
+    loader.close()
+"""
+
+
+@pytest.mark.parametrize("end", ["closed", "left open"])
+def test_program_that_ends_while_threads_work_ends_well(tmp_path: Path, end: str) -> None:
+    program = tmp_path / "leaves.py"
+    program.write_text(_LEAVES)
+    for _ in range(3):
+        ended = subprocess.run(
+            [sys.executable, str(program), end],
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")

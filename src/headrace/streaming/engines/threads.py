@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
+import time
+import weakref
 
 from headrace.errors import InvalidInput
 from headrace.streaming.allocator import keep_freed_memory
@@ -12,6 +15,16 @@ from headrace.streaming.ring import Ring, SlotRoom
 from headrace.streaming.samples import Stage, describe_stage
 
 __all__ = ["ThreadEngine"]
+
+_STOP_SECONDS = 1.0
+_open_engines: weakref.WeakSet[ThreadEngine] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_open_engines() -> None:
+    """Before the interpreter goes: a thread that comes back from a C++ library afterwards would abort the process."""
+    for engine in list(_open_engines):
+        engine.close()
 
 
 class ThreadEngine:
@@ -33,6 +46,7 @@ class ThreadEngine:
         ]
         for thread in self._threads:
             thread.start()
+        _open_engines.add(self)
 
     def submit(self, task: Task) -> None:
         """As `Engine.submit`."""
@@ -64,10 +78,15 @@ class ThreadEngine:
         return [describe_stage(number, stage) for number, stage in list(self._stages.items()) if stage.name != "done"]
 
     def close(self) -> None:
-        """As `Engine.close`."""
+        """As `Engine.close`; waits for the batches in hand, but not for one that stalls."""
         self._is_closed = True
+        _open_engines.discard(self)
         for _ in self._threads:
             self._tasks.put(None)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for thread in self._threads:
+            if thread is not threading.current_thread():  # the last reference may go in a worker
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         while True:
