@@ -6,11 +6,12 @@ key wins, `Unavailable` says nothing about whether the effect took place, and a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headrace.errors import DataCorrupted, NotFound, Unavailable
-from headrace.storage.store import ObjectStat, Range
+from headrace.storage.ranges import copy_into
+from headrace.storage.store import Arrived, ObjectStat, Range
 from proofs.schedules import Actor, Schedule
 
 __all__ = ["Bucket", "SimulatedStore", "Weather"]
@@ -72,17 +73,9 @@ class SimulatedStore:
         return [data[start:end] for start, end in ranges]
 
     def read_into(
-        self,
-        key: str,
-        ranges: Sequence[Range],
-        targets: Sequence[memoryview],
-        *,
-        arrived: Callable[[int, int], None] | None = None,
+        self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview], *, arrived: Arrived | None = None
     ) -> None:
-        for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
-            target[:] = data
-        if arrived is not None:
-            arrived(0, len(ranges))
+        copy_into(self, key, ranges, targets, arrived=arrived)
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         content = bytes(data)

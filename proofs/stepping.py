@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from headrace.storage.disk import Disk
-from headrace.storage.store import ObjectStat, ObjectStore, Range
+from headrace.storage.store import Arrived, ObjectStat, ObjectStore, Range
 from proofs.object_kinds import kind_of
 
 __all__ = ["AtPoint", "KindInHand", "PointCounter", "SteppedDisk", "SteppedStore"]
@@ -58,12 +58,7 @@ class SteppedStore:
             return self._store.get_ranges(key, ranges)
 
     def read_into(
-        self,
-        key: str,
-        ranges: Sequence[Range],
-        targets: Sequence[memoryview],
-        *,
-        arrived: Callable[[int, int], None] | None = None,
+        self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview], *, arrived: Arrived | None = None
     ) -> None:
         with self._step("read_into", key):
             self._store.read_into(key, ranges, targets, arrived=arrived)

@@ -10,7 +10,7 @@ import stat as file_modes
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from headrace.errors import (
@@ -26,7 +26,7 @@ from headrace.storage.disk import Disk, SystemDisk
 from headrace.storage.keys import TEMPORARY_FOLDER, check_key, check_new_key, check_prefix
 from headrace.storage.open_files import OpenFiles
 from headrace.storage.ranges import check_range, neighbouring
-from headrace.storage.store import ObjectStat, Range
+from headrace.storage.store import Arrived, ObjectStat, Range
 
 __all__ = ["LocalStore"]
 
@@ -113,12 +113,7 @@ class LocalStore:
         return found
 
     def read_into(
-        self,
-        key: str,
-        ranges: Sequence[Range],
-        targets: Sequence[memoryview],
-        *,
-        arrived: Callable[[int, int], None] | None = None,
+        self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview], *, arrived: Arrived | None = None
     ) -> None:
         path = self._path(key)
         with self._reading(path):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from headrace.errors import DataCorrupted, InvalidInput, NotFound
 from headrace.storage.keys import check_key, check_new_key, check_prefix
-from headrace.storage.ranges import check_range
-from headrace.storage.store import ObjectStat, Range
+from headrace.storage.ranges import check_range, copy_into
+from headrace.storage.store import Arrived, ObjectStat, Range
 from headrace.storage.uris import StoreUri
 
 __all__ = ["MemoryStore"]
@@ -79,17 +79,9 @@ class MemoryStore:
         return found
 
     def read_into(
-        self,
-        key: str,
-        ranges: Sequence[Range],
-        targets: Sequence[memoryview],
-        *,
-        arrived: Callable[[int, int], None] | None = None,
+        self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview], *, arrived: Arrived | None = None
     ) -> None:
-        for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
-            target[:] = data
-        if arrived is not None:
-            arrived(0, len(ranges))
+        copy_into(self, key, ranges, targets, arrived=arrived)
 
     def put_new(self, key: str, data: bytes | memoryview) -> bool:
         check_new_key(key)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headrace.errors import InvalidInput
-from headrace.storage.store import Range
+from headrace.storage.store import Arrived, ObjectStore, Range
 
-__all__ = ["FetchPlan", "Piece", "check_range", "coalesce", "neighbouring"]
+__all__ = ["FetchPlan", "Piece", "check_range", "coalesce", "copy_into", "neighbouring"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,13 @@ def coalesce(ranges: Sequence[Range], *, gap_bytes: int, max_bytes: int) -> Fetc
         fetches.append((start, end))
         pieces[range_idx] = Piece(len(fetches) - 1, 0, end - start)
     return FetchPlan(tuple(fetches), tuple(pieces))
+
+
+def copy_into(
+    store: ObjectStore, key: str, ranges: Sequence[Range], targets: Sequence[memoryview], *, arrived: Arrived | None
+) -> None:
+    """`ObjectStore.read_into` of a store whose ranges come as bytes."""
+    for data, target in zip(store.get_ranges(key, ranges), targets, strict=True):
+        target[:] = data
+    if arrived is not None:
+        arrived(0, len(ranges))

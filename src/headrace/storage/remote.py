@@ -7,7 +7,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
@@ -29,9 +29,9 @@ from headrace.storage.bucket_region import find_bucket_region
 from headrace.storage.keys import check_key, check_new_key, check_prefix
 from headrace.storage.options import StoreOptions
 from headrace.storage.probe import ProvenStores, probe_conditional_puts
-from headrace.storage.ranges import coalesce
+from headrace.storage.ranges import coalesce, copy_into
 from headrace.storage.remote_errors import RemoteFailure, describe_failure
-from headrace.storage.store import ObjectStat, Range
+from headrace.storage.store import Arrived, ObjectStat, Range
 from headrace.storage.uris import StoreUri
 
 if TYPE_CHECKING:
@@ -122,17 +122,9 @@ class RemoteStore:
         ]
 
     def read_into(
-        self,
-        key: str,
-        ranges: Sequence[Range],
-        targets: Sequence[memoryview],
-        *,
-        arrived: Callable[[int, int], None] | None = None,
+        self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview], *, arrived: Arrived | None = None
     ) -> None:
-        for data, target in zip(self.get_ranges(key, ranges), targets, strict=True):
-            target[:] = data
-        if arrived is not None:
-            arrived(0, len(ranges))
+        copy_into(self, key, ranges, targets, arrived=arrived)
 
     def stream(self, key: str, *, start: int = 0) -> tuple[ObjectStat, Iterator[bytes]]:
         """What the object is, and its bytes from `start` in pieces; one request."""

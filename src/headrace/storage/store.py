@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ObjectStat", "ObjectStore", "Range"]
+__all__ = ["Arrived", "ObjectStat", "ObjectStore", "Range"]
 
 Range = tuple[int, int]
 """Byte range [start, end) of an object, end exclusive."""
+
+Arrived = Callable[[int, int], None]
+"""Told that the ranges `first` to `last`, without it, are in their targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,7 @@ class ObjectStore(Protocol):
         ...
 
     def read_into(
-        self,
-        key: str,
-        ranges: Sequence[Range],
-        targets: Sequence[memoryview],
-        *,
-        arrived: Callable[[int, int], None] | None = None,
+        self, key: str, ranges: Sequence[Range], targets: Sequence[memoryview], *, arrived: Arrived | None = None
     ) -> None:
         """Like `get_ranges`, each range written into its target, which saves a copy of large values.
 
