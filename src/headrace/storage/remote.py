@@ -9,12 +9,10 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
-from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 
 from headrace.errors import (
     Conflict,
@@ -30,15 +28,13 @@ from headrace.storage.keys import check_key, check_new_key, check_prefix
 from headrace.storage.options import StoreOptions
 from headrace.storage.probe import ProvenStores, probe_conditional_puts
 from headrace.storage.ranges import coalesce, copy_into
+from headrace.storage.remote_client import CONNECT_SECONDS, connect_client
 from headrace.storage.remote_errors import RemoteFailure, describe_failure
 from headrace.storage.store import Arrived, ObjectStat, Range
 from headrace.storage.uris import StoreUri
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
-    from obstore.store import AzureConfig, ClientConfig, GCSConfig, RetryConfig, S3Config
-
-    Client = S3Store | GCSStore | AzureStore | HTTPStore
 
 __all__ = ["RemoteStore"]
 
@@ -48,7 +44,6 @@ _NUM_FETCHERS: Final = 16
 _SINGLE_PUT_BYTES: Final = 16 * 1024 * 1024  # above it in parts, each with its own time limit
 _PART_BYTES: Final = 8 * 1024 * 1024
 _STREAM_BYTES: Final = 1024 * 1024  # small enough to hash while the next piece comes
-_CONNECT_SECONDS: Final = 5.0
 # User metadata that tells our own write from another's equal bytes; Azure takes no hyphen in its name.
 _CLAIM_ATTRIBUTE: Final = "headraceclaim"
 _LONGEST_PAUSE_SECONDS: Final = 2.0
@@ -70,9 +65,9 @@ class RemoteStore:
         if self._location.scheme == "s3":
             self._options = self._given_options.with_s3_environment()
         self._prefix = f"{self._location.path}/" if self._location.path else ""
-        self._client = self._connect(max_retries=self._options.max_retries)
+        self._client = connect_client(self._location, self._options, max_retries=self._options.max_retries)
         # A claim is never repeated blindly: after each failed attempt we look at what is there.
-        self._single_try_client = self._connect(max_retries=0)
+        self._single_try_client = connect_client(self._location, self._options, max_retries=0)
         self._fetchers: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._has_seen_bucket = False
@@ -413,7 +408,7 @@ class RemoteStore:
         actual = failure.bucket_region or find_bucket_region(
             self._location.bucket,
             endpoint=self._options.endpoint or f"https://s3.{asked}.amazonaws.com",
-            timeout_seconds=min(_CONNECT_SECONDS, self._options.timeout_seconds),
+            timeout_seconds=min(CONNECT_SECONDS, self._options.timeout_seconds),
         )
         if actual is not None and actual != asked:
             raise InvalidInput(
@@ -425,90 +420,6 @@ class RemoteStore:
                 f"cannot {action} {self._name(key)}: the store redirects to another address, so the bucket is not in "
                 f"region {asked}; set AWS_REGION or the option region to the bucket's own"
             )
-
-    # Clients
-
-    def _connect(self, *, max_retries: int) -> Client:
-        location, options = self._location, self._options
-        timeout = timedelta(seconds=options.timeout_seconds)
-        client_options: ClientConfig = {
-            "timeout": timeout,
-            "connect_timeout": timedelta(seconds=min(_CONNECT_SECONDS, options.timeout_seconds)),
-        }
-        if options.allows_http or location.scheme == "http":
-            client_options["allow_http"] = True
-        retries: RetryConfig = {
-            "max_retries": max_retries,
-            "retry_timeout": 2 * timeout,
-            "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
-        }
-        try:
-            match location.scheme:
-                case "s3":
-                    return S3Store(
-                        location.bucket,
-                        config=cast("S3Config", self._config()),
-                        client_options=client_options,
-                        retry_config=retries,
-                    )
-                case "gs":
-                    return GCSStore(
-                        location.bucket,
-                        config=cast("GCSConfig", self._config()),
-                        client_options=client_options,
-                        retry_config=retries,
-                    )
-                case "az":
-                    return AzureStore(
-                        location.bucket,
-                        config=cast("AzureConfig", self._config()),
-                        client_options=client_options,
-                        retry_config=retries,
-                    )
-                case "http" | "https":
-                    address = f"{location.scheme}://{location.bucket}"
-                    return HTTPStore(address, client_options=client_options, retry_config=retries)
-        except obstore.exceptions.BaseError as error:
-            reason = str(error).partition("\n")[0]
-            hint = " Set AZURE_STORAGE_ACCOUNT_NAME." if "Account must be specified" in reason else ""
-            raise InvalidInput(f"cannot open {location}: {reason}.{hint}") from error
-        raise InvalidInput(f"{location} is not a remote location; expected s3://, gs://, az://, http:// or https://")
-
-    def _config(self) -> dict[str, object]:
-        options = self._options
-        secret = options.secret_access_key.get_secret_value() if options.secret_access_key else None
-        token = options.session_token.get_secret_value() if options.session_token else None
-        config: dict[str, object | None]
-        match self._location.scheme:
-            case "s3":
-                endpoint = options.endpoint
-                if endpoint is not None and options.path_style is False:
-                    protocol, _, host = endpoint.partition("://")
-                    endpoint = f"{protocol}://{self._location.bucket}.{host}"
-                config = {
-                    "endpoint": endpoint,
-                    "region": options.region,
-                    "access_key_id": options.access_key_id,
-                    "secret_access_key": secret,
-                    "session_token": token,
-                    "virtual_hosted_style_request": None if options.path_style is None else not options.path_style,
-                    # One key at a time is deleted; not every gateway knows the bulk call.
-                    "disable_bulk_delete": True,
-                }
-            case "gs":
-                config = {"base_url": options.endpoint, "bearer_token": token}
-            case "az":
-                config = {
-                    "endpoint": options.endpoint,
-                    "account_name": options.access_key_id,
-                    "account_key": secret,
-                    "token": token,
-                }
-            case _:
-                return {}
-        if options.anonymous:
-            config["skip_signature"] = True
-        return {name: value for name, value in config.items() if value is not None}
 
 
 def _pause_seconds(attempt: int) -> float:
