@@ -25,7 +25,8 @@ import pyarrow.compute as pc
 
 from headrace.datasets.dataset import Dataset
 from headrace.datasets.lake import Lake
-from headrace.datasets.snapshot import SYSTEM_COLUMNS, Snapshot
+from headrace.datasets.row_gathering import SYSTEM_COLUMNS
+from headrace.datasets.snapshot import Snapshot
 from headrace.storage.canonical import read_json
 from headrace.storage.store import ObjectStore
 from proofs.forking import Tell, in_child

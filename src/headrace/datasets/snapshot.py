@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.datasets.addresses import AddressSet
-from headrace.datasets.columns import LOCATOR_TYPE, MEDIA_VIEW_TYPE, media_kind
 from headrace.datasets.commit import Commit
 from headrace.datasets.layouts import CommitLayout
-from headrace.datasets.reading import CommitReader, Ordinals, RowReader
+from headrace.datasets.reading import Ordinals, RowReader
 from headrace.datasets.records import CommitRecord
+from headrace.datasets.row_gathering import SYSTEM_COLUMNS, RowGatherer, read_schema
 from headrace.datasets.selection import Selection, SplitStep, select_rows
-from headrace.datasets.sidecars import ColumnReader, ReaderWithColumns
+from headrace.datasets.sidecars import ReaderWithColumns
 from headrace.datasets.statistics import StatisticsAccumulator
 from headrace.errors import Conflict, InvalidInput, NotFound
 from headrace.progress import NO_PROGRESS, Progress
@@ -38,15 +37,11 @@ if TYPE_CHECKING:
     from headrace.datasets.packing import PackReport
     from headrace.datasets.view_folder import View
 
-__all__ = ["SYSTEM_COLUMNS", "PlacedRows", "Snapshot"]
-
-SYSTEM_COLUMNS = ("_id", "_digest", "_commit")
-"""Columns that every snapshot has: identity, BLAKE3 of the row, commit id."""
+__all__ = ["PlacedRows", "Snapshot"]
 
 T = TypeVar("T")
 
 _NARROW_ROWS = 65_536
-_BATCH_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +252,7 @@ class Snapshot:
         """All rows as one table; media columns hold bytes, so choose columns when the media is large."""
         names = self._names(columns)
         batches = list(self.scan(batch_size=4096, columns=names))
-        return pa.Table.from_batches(batches, schema=self._read_schema(names))
+        return pa.Table.from_batches(batches, schema=read_schema(self._selection, names))
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All rows as a data frame; needs pandas."""
@@ -286,7 +281,7 @@ class Snapshot:
         names = self._names(columns)
         for start in range(0, self.num_rows, batch_size):
             rows = np.arange(start, min(start + batch_size, self.num_rows))
-            for run in self._bounded(rows, names):
+            for run in self.bounded_runs(rows, names):
                 yield from self._gather(run, names, verify=verify).combine_chunks().to_batches()
 
     def query(self, sql: str) -> pa.Table:
@@ -388,7 +383,7 @@ class Snapshot:
 
     def bounded_runs(self, rows: np.ndarray, columns: Sequence[str]) -> list[np.ndarray]:
         """The rows, [num_rows] by number, in runs whose media together stay below 64 MB, or are one row."""
-        return self._bounded(rows, columns)
+        return self._where_it_lies(lambda: self._gatherer.bounded(rows, columns))
 
     def chosen_rows(self) -> list[tuple[CommitRecord, Ordinals | None]]:
         """Each chosen commit with the ordinals of its rows that belong, ascending; None where all do."""
@@ -400,7 +395,7 @@ class Snapshot:
             lambda: [
                 PlacedRows(
                     record.commit_id,
-                    self._reader(record).layout,
+                    self._gatherer.reader(record).layout,
                     ordinals=kept,
                     places=kept if self._pack is None else None,
                     num_rows=record.num_rows if kept is None else len(kept),
@@ -511,15 +506,11 @@ class Snapshot:
         readers = [self._dataset.reader.commit(record) for record in self._records]
         if not self._added:
             return list(readers)
-        added = self._added_readers(list(self._added))
+        added = {name: self._dataset.column_reader(digest) for name, digest in self._added.items()}
         return [
             ReaderWithColumns(reader, number=int(record.commit_id), added=added)
             for record, reader in zip(self._records, readers, strict=True)
         ]
-
-    def _added_readers(self, names: Iterable[str]) -> dict[str, ColumnReader]:
-        """Those of the added columns among the names."""
-        return {name: self._dataset.column_reader(self._added[name]) for name in names if name in self._added}
 
     def _addresses(self) -> tuple[list[Ordinals | None], np.ndarray]:
         """Ordinals of each commit, and where its rows start among the snapshot's, [num_commits + 1]."""
@@ -572,44 +563,19 @@ class Snapshot:
                 )
         return names
 
-    def _read_schema(self, names: Sequence[str]) -> pa.Schema:
-        system = {"_id": pa.string(), "_digest": pa.binary(32), "_commit": pa.string()}
-        return pa.schema(
-            [pa.field(name, system[name]) if name in system else self._selection.schema.field(name) for name in names]
-        )
-
-    def _bounded(self, rows: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
-        """The rows in runs whose media together stay below a limit, or are one row."""
-        media = [
-            name
-            for name in names
-            if name not in SYSTEM_COLUMNS and media_kind(self._selection.schema.field(name)) is not None
-        ]
-        if not media or sum(record.num_media_bytes for record in self._records) <= _BATCH_BYTES:
-            return [rows]
-        table = self._gather(rows, media, narrow=True)
-        sizes = np.zeros(len(rows), dtype=np.int64)
-        for name in media:
-            size = pc.struct_field(_single_chunk(table.column(name), MEDIA_VIEW_TYPE), "size").fill_null(0)
-            sizes += size.to_numpy(zero_copy_only=False)
-        cuts: list[int] = []
-        total = 0
-        if sizes.sum() > _BATCH_BYTES:
-            for idx, size in enumerate(sizes.tolist()):
-                if total and total + size > _BATCH_BYTES:
-                    cuts.append(idx)
-                    total = 0
-                total += size
-        return np.split(rows, cuts)
-
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """All samples in snapshot order, each as `snapshot[row]` gives it; batches are read ahead."""
         for batch in self.scan(256):
             yield from batch.to_pylist()
 
+    @property
+    def _gatherer(self) -> RowGatherer:
+        rows = self._addresses()  # first: it may find that the rows were moved
+        return RowGatherer(self._dataset, self._selection, self._records, self._pack, self._added, rows)
+
     def _gather(self, rows: np.ndarray, names: Sequence[str], *, narrow: bool = False, verify: bool = True) -> pa.Table:
         """Rows by number, [num_rows] in any order, as a table with one chunk a column."""
-        return self._where_it_lies(lambda: self._gather_once(rows, names, narrow=narrow, verify=verify))
+        return self._where_it_lies(lambda: self._gatherer.gather(rows, names, narrow=narrow, verify=verify))
 
     def require_unpurged(self) -> None:
         """Raise `Conflict` if rows of the dataset were purged since this snapshot was opened.
@@ -638,95 +604,3 @@ class Snapshot:
             self._refuse_purged(state)
             self._records, self._pack, self._added = records, pack, added
         return read()
-
-    def _reader(self, record: CommitRecord) -> CommitReader:
-        """Of the commit's rows, or in a packed snapshot of those that belong."""
-        reader = self._dataset.reader
-        return reader.commit(record) if self._pack is None else reader.packed(record, layout=self._pack)
-
-    def _gather_once(self, rows: np.ndarray, names: Sequence[str], *, narrow: bool, verify: bool) -> pa.Table:
-        kept, starts = self._addresses()
-        commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
-        used = np.unique(commit_idx)
-        schema = self._selection.schema
-        stored = [name for name in names if name not in SYSTEM_COLUMNS and name not in self._added]
-        added = self._added_readers(names)
-        physical = [*stored, "_digest", *(["_key"] if "_id" in names else [])]
-        runs: list[tuple[CommitRecord, CommitReader, pa.Table]] = []
-        positions: list[np.ndarray] = []
-        for idx in used.tolist():
-            mine = np.flatnonzero(commit_idx == idx)
-            ordinals = rows[mine] - starts[idx]
-            chosen = kept[idx]
-            addresses = ordinals if chosen is None else chosen[ordinals]
-            reader = self._reader(self._records[idx])
-            places = addresses if self._pack is None else ordinals
-            table = (reader.narrow if narrow else reader.columns)(physical, ordinals=places)
-            for name, column in added.items():
-                table = table.append_column(name, column.values(int(self._records[idx].commit_id), addresses))
-            runs.append((self._records[idx], reader, table))
-            positions.append(mine)
-        merged = np.concatenate(positions) if positions else np.zeros(0, dtype=np.int64)
-        is_ordered = bool(np.all(merged[1:] > merged[:-1])) if len(merged) else True
-        order = None if is_ordered else np.argsort(merged, kind="stable")
-        indices = None if order is None else pa.array(order)
-        columns: list[pa.Array] = []
-        fields: list[pa.Field] = []
-        for name in names:
-            field = self._field(name, narrow=narrow)
-            if name not in SYSTEM_COLUMNS and not narrow and media_kind(schema.field(name)) is not None:
-                columns.append(self._media(name, runs, order=order, verify=verify))
-            else:
-                pieces = [self._piece(name, field.type, record, table) for record, _, table in runs]
-                values = (
-                    pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces) if pieces else pa.array([], field.type)
-                )
-                columns.append(values if indices is None else values.take(indices))
-            fields.append(field)
-        return pa.table(columns, schema=pa.schema(fields))
-
-    def _field(self, name: str, *, narrow: bool) -> pa.Field:
-        field = self._read_schema([name]).field(0)
-        if narrow and media_kind(field) is not None:
-            return pa.field(name, MEDIA_VIEW_TYPE, field.nullable, field.metadata)
-        return field
-
-    def _piece(self, name: str, kind: pa.DataType, record: CommitRecord, table: pa.Table) -> pa.Array:
-        match name:
-            case "_commit":
-                return pa.array([record.commit_id] * table.num_rows, pa.string())
-            case "_id":
-                keys = _single_chunk(table.column("_key"), pa.string())
-                if self._selection.on_duplicate_key == "replace":
-                    return keys
-                return pc.binary_join_element_wise(pa.scalar(record.commit_id), keys, ":")
-            case _ if name in table.column_names:
-                values = _single_chunk(table.column(name), kind)
-                return values if values.type == kind else values.cast(kind)
-            case _:
-                return pa.nulls(table.num_rows, kind)
-
-    def _media(
-        self,
-        name: str,
-        runs: Sequence[tuple[CommitRecord, CommitReader, pa.Table]],
-        *,
-        order: np.ndarray | None,
-        verify: bool,
-    ) -> pa.Array:
-        locators = [
-            _single_chunk(table.column(name), LOCATOR_TYPE)
-            if name in table.column_names
-            else pa.nulls(table.num_rows, LOCATOR_TYPE)
-            for _, _, table in runs
-        ]
-        layouts = [reader.layout for _, reader, _ in runs]
-        return self._dataset.reader.media.read(locators, layouts, order=order, verify=verify)
-
-
-def _single_chunk(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    if column.num_chunks == 0:
-        return pa.array([], kind)
-    return pa.concat_arrays(column.chunks)
