@@ -17,7 +17,7 @@ from headrace.units import format_count
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["read_image"]
+__all__ = ["read_image", "read_orientation"]
 
 _JPEG_START = b"\xff\xd8\xff"
 _TURBO_COLORSPACES = frozenset({"YCbCr", "RGB", "Gray"})  # of the file; CMYK and YCCK need Pillow's formula
@@ -38,6 +38,19 @@ def read_image(data: bytes, options: DecodeOptions, *, at_least: tuple[int, int]
     if options.apply_orientation:
         pixels = oriented(pixels, exif_orientation(data))
     return pixels
+
+
+def read_orientation(data: bytes) -> int:
+    """The EXIF orientation of an image in any format, 1 to 8; 1 where nothing is said.
+
+    Raises:
+        InvalidInput: No image of a format that lakes hold.
+    """
+    if data.startswith(_JPEG_START):
+        return exif_orientation(data)
+    header = probe_image(data, "")
+    with _open_image(data, header.format or "") as image:
+        return exif_orientation(image)
 
 
 def _read_plain_jpeg(data: bytes, options: DecodeOptions, at_least: tuple[int, int] | None) -> np.ndarray | None:
