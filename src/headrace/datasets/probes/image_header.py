@@ -23,7 +23,7 @@ from headrace.units import format_count
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["MAX_IMAGE_PIXELS", "probe_image", "verify_by_decoding"]
+__all__ = ["MAX_IMAGE_PIXELS", "probe_image", "verify_by_decoding", "verify_checksums"]
 
 MAX_IMAGE_PIXELS: Final = 250_000_000
 """Width times height that is accepted; decoded as RGB this is 750 MB."""
@@ -82,16 +82,31 @@ def verify_by_decoding(data: bytes, name: str) -> MediaHeader:
     Raises:
         InvalidInput: As `probe_image`, or the pixels cannot be decoded.
     """
-    header = probe_image(data, name)
+    header = verify_checksums(data, name)
     try:
-        if header.format != "jpeg":
-            with _open_with_pillow(data, format=header.format or "") as image:
-                image.verify()  # checksums, where the format has them
         if header.format != "jpeg" or not _decode_with_simplejpeg(data):
             with _open_with_pillow(data, format=header.format or "") as image:
                 image.load()
     except Exception as error:  # noqa: BLE001 - decoders raise almost any class on hostile bytes
         raise InvalidInput(f"the pixels of this {header.format} image cannot be decoded: {error}", file=name) from None
+    return header
+
+
+def verify_checksums(data: bytes, name: str) -> MediaHeader:
+    """As `probe_image`, and the checksums of formats that have them are compared; no pixel is decoded.
+
+    Raises:
+        InvalidInput: As `probe_image`, or a checksum differs.
+    """
+    header = probe_image(data, name)
+    if header.format != "jpeg":
+        try:
+            with _open_with_pillow(data, format=header.format or "") as image:
+                image.verify()
+        except Exception as error:  # noqa: BLE001 - Pillow's parsers raise almost any class on hostile bytes
+            raise InvalidInput(
+                f"the pixels of this {header.format} image cannot be decoded: {error}", file=name
+            ) from None
     return header
 
 

@@ -1,12 +1,12 @@
 """Transforms: from stored values to what a model takes. Each is a frozen, picklable callable on samples."""
 
+from headrace.datasets.images.decode_options import DecodeOptions
 from headrace.streaming.transforms.add_constant import AddConstant
 from headrace.streaming.transforms.center_crop import CenterCrop
 from headrace.streaming.transforms.choose_field import ChooseField
 from headrace.streaming.transforms.class_name_to_id import ClassNameToId
 from headrace.streaming.transforms.convert_dtype import ConvertDtype
 from headrace.streaming.transforms.decode_image import DecodeImage
-from headrace.streaming.transforms.decode_options import DecodeOptions
 from headrace.streaming.transforms.decode_text import DecodeText
 from headrace.streaming.transforms.drop_fields import DropFields
 from headrace.streaming.transforms.ensure_fields import EnsureFields

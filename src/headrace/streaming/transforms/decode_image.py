@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headrace.datasets.images.decode_options import DecodeOptions
 from headrace.streaming.samples import Sample
-from headrace.streaming.transforms.decode_options import DecodeOptions
 from headrace.streaming.transforms.image_reading import image_pixels
 
 __all__ = ["DecodeImage"]

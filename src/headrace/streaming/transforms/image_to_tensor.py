@@ -7,17 +7,17 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from headrace.datasets.images.decode_options import DecodeOptions
+from headrace.datasets.images.resizing import Interpolation, Resizer, check_resizing, resize
 from headrace.errors import InvalidInput
 from headrace.streaming.samples import Sample, SampleContext
 from headrace.streaming.transforms.crop_windows import Window, area_window, aspect_window, centered, placed_at_random
-from headrace.streaming.transforms.decode_options import DecodeOptions
 from headrace.streaming.transforms.image_reading import image_pixels
 from headrace.streaming.transforms.image_sizes import check_size
 from headrace.streaming.transforms.normalise import check_scale, normalise_into
 from headrace.streaming.transforms.pixel_layout import Channels, check_channels, copy_channels_first, image_shape
 from headrace.streaming.transforms.random_area_crop import check_area
 from headrace.streaming.transforms.random_flip import check_probability, mirrored
-from headrace.streaming.transforms.resizing import Interpolation, Resizer, check_resizing, resize
 
 __all__ = ["Crop", "ImageToTensor"]
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from headrace.datasets.images.opencv import find_opencv
 from headrace.errors import InvalidInput
 from headrace.streaming.samples import Sample, SampleContext
-from headrace.streaming.transforms.opencv import find_opencv
 from headrace.streaming.transforms.pixel_layout import Channels, check_channels, copy_channels_first, image_shape
 from headrace.streaming.transforms.sample_fields import field_error, field_pixels, kind_of
 

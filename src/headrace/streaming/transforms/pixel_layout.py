@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from headrace.datasets.images.opencv import find_opencv
 from headrace.errors import InvalidInput
-from headrace.streaming.transforms.opencv import find_opencv
 
 __all__ = ["Channels", "check_channels", "copy_channels_first", "image_shape"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from headrace.datasets.images.decode_options import ImageMode
 from headrace.errors import InvalidInput
 from headrace.streaming.samples import Sample
 from headrace.streaming.transforms.class_name_to_id import ClassNameToId
-from headrace.streaming.transforms.decode_options import ImageMode
 from headrace.streaming.transforms.extract_subfield import ExtractSubfield
 from headrace.streaming.transforms.image_to_tensor import Crop, ImageToTensor
 from headrace.streaming.transforms.load_array import LoadArray

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from headrace.datasets.images.opencv import find_opencv
 from headrace.errors import InvalidInput
 from headrace.streaming.samples import Sample, SampleContext
-from headrace.streaming.transforms.opencv import find_opencv
 from headrace.streaming.transforms.sample_fields import field_pixels
 
 __all__ = ["RandomFlip", "check_probability", "mirrored"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headrace.datasets.images.resizing import Interpolation, Resizer, check_resizing, resize
 from headrace.errors import InvalidInput
 from headrace.streaming.samples import Sample
-from headrace.streaming.transforms.resizing import Interpolation, Resizer, check_resizing, resize
 from headrace.streaming.transforms.sample_fields import field_pixels
 
 __all__ = ["ResizeImage"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from headrace.datasets.images.decode_options import DecodeOptions
 from headrace.streaming.samples import Sample
-from headrace.streaming.transforms.decode_options import DecodeOptions
 from headrace.streaming.transforms.image_reading import image_pixels
 
 __all__ = ["VerifyImage"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from headrace.datasets.images.orientation import exif_orientation
 from headrace.streaming.transforms import DecodeImage, ImageToTensor
-from headrace.streaming.transforms.orientation import exif_orientation
 from tests.unit.streaming.transforms.samples_for_transforms import apply, photo
 
 

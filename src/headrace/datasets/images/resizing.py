@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from headrace.datasets.images.opencv import require_opencv
 from headrace.errors import InvalidInput
-from headrace.streaming.transforms.opencv import require_opencv
 
 __all__ = ["Interpolation", "Resizer", "check_resizing", "resize"]
 
@@ -68,7 +68,7 @@ def resize(
 
 
 def _resize_with_opencv(pixels: np.ndarray, into: np.ndarray, interpolation: Interpolation) -> None:
-    opencv: Any = require_opencv("resizing images")
+    opencv: Any = require_opencv("resizing images", instead="; or choose resizer='pillow', whose pixels differ")
     flag = getattr(opencv, _OPENCV_FLAGS[interpolation])
     if pixels.shape[2] == 1:  # OpenCV's images of one channel have no axis for it
         pixels, into = pixels[:, :, 0], into[:, :, 0]

@@ -21,15 +21,13 @@ def find_opencv() -> Any | None:
     return cv2
 
 
-def require_opencv(purpose: str) -> Any:
-    """The module `cv2`.
+def require_opencv(purpose: str, *, instead: str = "") -> Any:
+    """The module `cv2`; `instead` ends the message where there is another way.
 
     Raises:
         MissingExtra: It is not installed.
     """
     opencv = find_opencv()
     if opencv is None:
-        raise MissingExtra(
-            f"{purpose} needs OpenCV: pip install 'headrace[image]'; or choose resizer='pillow', whose pixels differ"
-        )
+        raise MissingExtra(f"{purpose} needs OpenCV: pip install 'headrace[image]'{instead}")
     return opencv

@@ -1,0 +1,150 @@
+"""What is known of an operator without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from headrace.curation.settings import REQUIRED, Setting
+from headrace.errors import InvalidInput, NotFound
+from headrace.schema.near_misses import near_miss_or_known
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ColumnChoice", "InputKind", "Needs", "OperatorKind", "OperatorSpec"]
+
+ColumnChoice = Callable[[Mapping[str, object], "pa.Schema"], "list[str]"]
+"""(bound settings, schema) -> names of columns"""
+
+OperatorKind = Literal["sample", "batch", "table"]
+InputKind = Literal["media", "value", "array", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one call takes of a machine."""
+
+    gpu: float = 0.0  # share of a GPU, or how many
+    memory_bytes: int = 0  # beside the row itself
+    timeout_seconds: float | None = None  # for one row, batch or table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OperatorSpec:
+    """An operator's definition.
+
+    Attributes:
+        name: Dotted, such as "image.blur".
+        version: Raised when the same input gives other output; part of every cache key.
+        inputs: The columns it reads, as its function names them, in order, and how each value comes.
+        outputs: The columns it gives.
+        settings: By name, in the order of the signature.
+        kind: "sample" works row by row, "batch" on arrow arrays, "table" on a whole table.
+        replaces: Media columns that it writes anew, see `Replace`.
+        keys: The setting of a table operator whose columns say which rows must come together; None: all rows.
+        reads: The columns that a table operator reads where its settings do not name them.
+        is_rowwise: A table operator that looks at each row by itself, so that parts of a table do as well.
+        is_gil_free: Spends its time outside of the GIL: threads suffice.
+        library: What computes it; several are separated by commas.
+        oracle: What it was compared with; an operator without one is experimental.
+        docs: First line of the docstring.
+    """
+
+    name: str
+    version: int
+    inputs: Mapping[str, InputKind]
+    outputs: Mapping[str, pa.DataType]
+    settings: Mapping[str, Setting]
+    kind: OperatorKind
+    function: Callable[..., Any]  # its parameters are `inputs` and `settings`
+    docs: str
+    replaces: tuple[str, ...] = ()
+    keys: str | None = None
+    reads: ColumnChoice | None = None
+    is_rowwise: bool = False
+    is_gil_free: bool = False
+    needs: Needs = field(default_factory=Needs)
+    library: str | None = None
+    oracle: str | None = None
+
+    @property
+    def is_experimental(self) -> bool:
+        """Nothing independent was compared with it."""
+        return self.oracle is None
+
+    def bind(self, given: Mapping[str, object]) -> dict[str, object]:
+        """All settings with their values, defaults filled in, in the order of the signature.
+
+        Raises:
+            InvalidInput: An unknown setting (names the nearest), one of another type or range, or one that is missing.
+        """
+        unknown = [name for name in given if name not in self.settings]
+        if unknown:
+            hint = near_miss_or_known(unknown[0], self.settings) or " It has none."
+            raise InvalidInput(f"{self.name} has no setting {unknown[0]!r}.{hint}")
+        values: dict[str, object] = {}
+        for name, setting in self.settings.items():
+            if name in given:
+                values[name] = setting.checked(given[name], operator=self.name)
+            elif setting.default is REQUIRED:
+                raise InvalidInput(f"{self.name} needs the setting {name} ({setting.type_name}): {setting.doc}")
+            else:
+                values[name] = setting.default
+        return values
+
+    def identity(self, settings: Mapping[str, object]) -> dict[str, object]:
+        """Bound settings as plain values for hashing: a file counts by its content, never by its name.
+
+        Raises:
+            NotFound: A file is not there.
+        """
+        return {
+            name: _file_digest(value, operator=self.name, setting=name) if isinstance(value, Path) else value
+            for name, value in settings.items()
+        }
+
+    def key_columns(self, settings: Mapping[str, object], schema: pa.Schema) -> tuple[str, ...]:
+        """Columns whose equal values must come together in one table; empty: all rows must."""
+        if self.keys is None:
+            return ()
+        named = _names(settings[self.keys])
+        return named if named or self.reads is None else tuple(self.reads(settings, schema))
+
+    def columns_read(self, settings: Mapping[str, object], schema: pa.Schema) -> tuple[str, ...]:
+        """Columns that a table operator reads of a table with this schema, `_id` not counted; sorted.
+
+        Raises:
+            InvalidInput: A column that is not there, with the nearest name; an expression that is none.
+        """
+        found: set[str] = set() if self.reads is None else set(self.reads(settings, schema))
+        for name, setting in self.settings.items():
+            if setting.role == "column":
+                found.update(_names(settings[name]))
+            elif setting.role == "condition":
+                from headrace.datasets.filters import Filter
+
+                found.update(Filter.parse(str(settings[name]), schema).columns)
+        found.discard("_id")
+        for column in sorted(found):
+            if column not in schema.names:
+                hint = near_miss_or_known(column, schema.names)
+                raise InvalidInput(f"{self.name} reads column {column!r}, which is not there.{hint}")
+        return tuple(sorted(found))
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if value is None or value == "":
+        return ()
+    return tuple(str(name) for name in value) if isinstance(value, list | tuple) else (str(value),)
+
+
+def _file_digest(path: Path, *, operator: str, setting: str) -> str:
+    from blake3 import blake3
+
+    try:
+        return f"blake3:{blake3(path.read_bytes()).hexdigest()}"
+    except OSError as error:
+        raise NotFound(f"{operator}: the file {str(path)!r} of setting {setting} cannot be read: {error}") from error

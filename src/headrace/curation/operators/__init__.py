@@ -1,0 +1,1 @@
+"""Built-in operators, one file each; `headrace.curation.registry` knows where."""

@@ -1,0 +1,1 @@
+"""Encoded images to pixels, for training and for curation alike."""
