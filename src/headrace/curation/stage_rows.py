@@ -117,7 +117,7 @@ class StageRowsWriter:
 
     def __init__(self, stage_store: StageStore, schema: pa.Schema) -> None:
         self._stage_store = stage_store
-        self._schema = schema
+        self.schema = schema
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
         self._parts: list[PartRecord] = []
@@ -136,10 +136,10 @@ class StageRowsWriter:
         """Write the rest; durable when it returns."""
         if self._num_waiting:
             self._flush()
-        return StageRows(self._schema, tuple(self._parts))
+        return StageRows(self.schema, tuple(self._parts))
 
     def _flush(self) -> None:
-        table = pa.concat_tables(self._waiting).cast(self._schema).combine_chunks()
+        table = pa.concat_tables(self._waiting).cast(self.schema).combine_chunks()
         self._parts.append(write_part(self._stage_store.store, self._stage_store.base, table=table))
         self._waiting = []
         self._num_waiting = 0

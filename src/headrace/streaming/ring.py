@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from headrace.errors import InvalidInput
-from headrace.streaming.nameless_file import nameless_file
+from headrace.storage.nameless_file import nameless_file
 from headrace.units import format_bytes
 
 __all__ = ["Ring", "Slot", "SlotRoom"]

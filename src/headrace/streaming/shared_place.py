@@ -19,7 +19,7 @@ from multiprocessing.context import get_spawning_popen
 from typing import Any
 
 from headrace.errors import InvalidInput
-from headrace.streaming.nameless_file import nameless_file
+from headrace.storage.nameless_file import nameless_file
 from headrace.streaming.torch_face import TorchWorker, trainer_pid
 
 __all__ = ["Place", "SharedPlace", "shared_with_spawned"]

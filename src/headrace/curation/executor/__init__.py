@@ -1,0 +1,1 @@
+"""Operators on chunks of rows, in processes that may die."""

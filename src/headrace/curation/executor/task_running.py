@@ -1,0 +1,223 @@
+"""One task, run in this process: blocks of results that a ledger takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from headrace.curation.applying import apply_to_batch, apply_to_row, output_array
+from headrace.curation.executor.step import Step
+from headrace.curation.executor.task import Task
+from headrace.curation.input_ids import id_array
+from headrace.curation.ledger import DONE, DROPPED, FAILED, block_schema
+from headrace.curation.media import Media
+from headrace.curation.media_access import MediaAccess
+from headrace.curation.results import Drop
+from headrace.errors import HeadraceError, MissingExtra, Unavailable
+
+__all__ = ["NOBODY", "Started", "failed_block", "run_task"]
+
+NOBODY: Final = -1
+"""No row, or no step, by itself."""
+
+Started = Callable[[int, int], None]
+"""Told the place of the row, in the task, and the step that are worked on from now on; `NOBODY` for either."""
+
+_MAX_ATTEMPTS = 3
+_BACK_OFF_SECONDS = 0.5
+_MESSAGE_LETTERS = 500
+
+
+@dataclass(slots=True)
+class _Column:
+    """What became of each row in one step."""
+
+    step: Step
+    step_idx: int
+    ids: NDArray[np.bytes_]  # [num_rows]
+    attempt: int
+    states: list[int] = field(init=False)
+    classes: list[str | None] = field(init=False)
+    reasons: list[str | None] = field(init=False)
+    measured: list[str | None] = field(init=False)
+    thresholds: list[str | None] = field(init=False)
+    values: dict[str, list[Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        num_rows = len(self.ids)
+        self.states = [DONE] * num_rows
+        self.classes = [None] * num_rows
+        self.reasons = [None] * num_rows
+        self.measured = [None] * num_rows
+        self.thresholds = [None] * num_rows
+        self.values = {name: [None] * num_rows for name in self.step.spec.outputs}
+
+    def fail(self, place: int, error: BaseException) -> None:
+        message = error.message if isinstance(error, HeadraceError) else str(error)
+        self.states[place] = FAILED
+        self.classes[place] = type(error).__name__
+        self.reasons[place] = message[:_MESSAGE_LETTERS] or type(error).__name__
+
+    def drop(self, place: int, dropped: Drop) -> None:
+        self.states[place] = DROPPED
+        self.reasons[place] = dropped.reason
+        self.measured[place] = None if dropped.value is None else str(dropped.value)
+        self.thresholds[place] = None if dropped.threshold is None else str(dropped.threshold)
+
+    def block(self) -> pa.Table:
+        """As the ledger takes it; a value that does not fit its declared type fails its row."""
+        spec = self.step.spec
+        for name in spec.outputs:
+            try:
+                output_array(spec, name, self.values[name], num_rows=len(self.ids))
+            except TypeError:
+                self._fail_unfit(name)
+        arrays = {name: output_array(spec, name, self.values[name], num_rows=len(self.ids)) for name in spec.outputs}
+        return pa.table(
+            {
+                "_input": id_array(self.ids),
+                "_state": pa.array(self.states, pa.int8()),
+                "_attempt": pa.array([self.attempt] * len(self.ids), pa.int16()),
+                "_class": pa.array(self.classes, pa.string()),
+                "_reason": pa.array(self.reasons, pa.string()),
+                "_value": pa.array(self.measured, pa.string()),
+                "_threshold": pa.array(self.thresholds, pa.string()),
+                **arrays,
+            },
+            schema=block_schema(spec),
+        )
+
+    def _fail_unfit(self, name: str) -> None:
+        values = self.values[name]
+        for place, value in enumerate(values):
+            try:
+                output_array(self.step.spec, name, [value], num_rows=1)
+            except TypeError as error:
+                values[place] = None
+                self.fail(place, error)
+
+
+def run_task(task: Task, steps: Sequence[Step], media: MediaAccess, *, started: Started) -> list[pa.Table]:
+    """A block for each of the task's steps. A row that fails is in it with its reason; the others do not notice.
+
+    Raises:
+        MissingExtra: A library that a step needs is not installed.
+    """
+    columns = [_Column(steps[idx], idx, ids, task.attempt) for idx, ids in zip(task.step_idxs, task.ids, strict=True)]
+    by_row = [column for column in columns if column.step.spec.kind == "sample"]
+    names = sorted({name for column in by_row for name in _media_columns(column.step)})
+    values = {
+        name: task.table.column(name).to_pylist()
+        for name in sorted({name for column in by_row for name in _value_columns(column.step)})
+    }
+    sample_ids = task.table.column("_id").to_pylist()
+    if by_row:
+        for places, contents in media.runs(task.table, names):
+            for place_in_run, place in enumerate(places.tolist()):
+                started(place, NOBODY)
+                held = {name: _media(contents[name][place_in_run], str(sample_ids[place])) for name in names}
+                for column in by_row:
+                    started(place, column.step_idx)
+                    _run_row(column, place, held, values)
+    for column in columns:
+        if column.step.spec.kind == "batch":
+            _run_batch(column, task.table, np.arange(task.num_rows), started)
+    started(NOBODY, NOBODY)
+    return [column.block() for column in columns]
+
+
+def failed_block(task: Task, steps: Sequence[Step], step_idx: int, *, kind: str, reason: str) -> pa.Table:
+    """The block of a step for a task whose rows took their process with them."""
+    ids = task.ids[task.step_idxs.index(step_idx)]
+    column = _Column(steps[step_idx], step_idx, ids, task.attempt)
+    for place in range(task.num_rows):
+        column.states[place] = FAILED
+        column.classes[place] = kind
+        column.reasons[place] = reason
+    return column.block()
+
+
+def _media_columns(step: Step) -> list[str]:
+    return [step.columns[name] for name in step.media_inputs]
+
+
+def _value_columns(step: Step) -> list[str]:
+    return [step.columns[name] for name in step.value_inputs]
+
+
+def _media(content: bytes | HeadraceError | None, name: str) -> Media | HeadraceError | None:
+    return Media(content, name) if isinstance(content, bytes) else content
+
+
+def _run_row(
+    column: _Column,
+    place: int,
+    held: Mapping[str, Media | HeadraceError | None],
+    values: Mapping[str, Sequence[object]],
+) -> None:
+    step = column.step
+    arguments: dict[str, object] = {}
+    for name, kind in step.spec.inputs.items():
+        source = step.columns[name]
+        argument = held[source] if kind == "media" else values[source][place]
+        if isinstance(argument, HeadraceError):
+            column.fail(place, argument)
+            return
+        arguments[name] = argument
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
+        try:
+            found = apply_to_row(step.spec, arguments, step.settings)
+            break
+        except MissingExtra:
+            raise
+        except (Unavailable, ConnectionError, TimeoutError) as error:
+            if attempt == _MAX_ATTEMPTS:
+                column.fail(place, error)
+                return
+            time.sleep(_BACK_OFF_SECONDS * 2 ** (attempt - 1))
+        except Exception as error:  # noqa: BLE001 - an operator may raise anything, and only its row pays for it
+            column.fail(place, error)
+            return
+    if found.failed is not None:
+        column.fail(place, found.failed)
+    elif found.dropped is not None:
+        column.drop(place, found.dropped)
+    else:
+        for name, value in found.values.items():
+            column.values[name][place] = value
+
+
+def _run_batch(column: _Column, table: pa.Table, places: NDArray[np.int64], started: Started) -> None:
+    """Rows of a batch that fails are halved down to those that made it fail."""
+    step = column.step
+    rows = table.take(pa.array(places))
+    arrays = {name: _single(rows.column(step.columns[name])) for name in step.spec.inputs}
+    started(int(places[0]) if len(places) == 1 else NOBODY, column.step_idx)
+    try:
+        found = apply_to_batch(step.spec, arrays, step.settings)
+    except MissingExtra:
+        raise
+    except Exception as error:  # noqa: BLE001 - as for rows
+        if len(places) == 1:
+            column.fail(int(places[0]), error)
+            return
+        for half in np.array_split(places, 2):  # [num_rows / 2]
+            _run_batch(column, table, half, started)
+        return
+    for name, array in found.items():
+        values = column.values[name]
+        for place, value in zip(places.tolist(), array.to_pylist(), strict=True):
+            values[place] = value
+
+
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        return pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    return array

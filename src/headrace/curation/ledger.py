@@ -1,0 +1,145 @@
+"""What is known of each input of one operator: done with its values, dropped, or failed, and why.
+
+A ledger is a set of immutable blocks, each claimed once under a name that says which inputs it is about; whoever
+computes the same inputs, on whatever machine, finds the block there. What is still to do is what no block knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import blake3
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from headrace.curation.input_ids import ID_BYTES
+from headrace.curation.operator_spec import OperatorSpec
+from headrace.errors import DataCorrupted
+from headrace.storage.digests import DIGEST_BYTES, digest_of
+from headrace.storage.fan_out import in_order
+from headrace.storage.store import ObjectStore
+
+__all__ = ["DONE", "DROPPED", "FAILED", "Ledger", "block_schema"]
+
+DONE: Final = 0
+DROPPED: Final = 1
+FAILED: Final = 2
+
+_RECORD = pa.schema(
+    [
+        pa.field("_input", pa.binary(ID_BYTES)),
+        pa.field("_state", pa.int8()),
+        pa.field("_attempt", pa.int16()),  # from 1; the highest counts
+        pa.field("_class", pa.string()),  # of the error of a failed row
+        pa.field("_reason", pa.string()),  # of a dropped or failed row
+        pa.field("_value", pa.string()),  # what was measured of a dropped row
+        pa.field("_threshold", pa.string()),
+    ]
+)
+
+
+def block_schema(spec: OperatorSpec) -> pa.Schema:
+    """Columns of a block: the record, then the operator's outputs."""
+    return pa.schema([*_RECORD, *(pa.field(name, kind) for name, kind in spec.outputs.items())])
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """All blocks together, one row for each input."""
+
+    ids: NDArray[np.bytes_]  # [num_inputs], ascending
+    table: pa.Table  # [num_inputs]
+
+
+class Ledger:
+    """The blocks of one operator, one version of its code, one set of settings. Not thread-safe."""
+
+    def __init__(self, store: ObjectStore, base: str, *, schema: pa.Schema) -> None:
+        """`base` ends with a slash; `schema` is that of `block_schema`."""
+        self._store = store
+        self._base = base
+        self._schema = schema
+        self._blocks: dict[str, pa.Table] = {}
+        self._known: _Known | None = None
+
+    def refresh(self) -> None:
+        """Take in blocks that came since.
+
+        Raises:
+            DataCorrupted: A block is not what was written.
+        """
+        keys = [stat.key for stat in self._store.list(self._base) if stat.key.endswith(".block")]
+        new = [key for key in keys if key not in self._blocks]
+        for key, data in zip(new, in_order(self._store, self._store.get, new), strict=True):
+            self._blocks[key] = self._decoded(key, data)
+        if new or self._known is None:
+            self._known = self._merged()
+
+    def places(
+        self,
+        ids: NDArray[np.bytes_],  # [num_rows]
+    ) -> NDArray[np.int64]:
+        """Where each input stands in `table`, [num_rows]; -1 where it is still to do."""
+        known = self._all()
+        if not len(known.ids):
+            return np.full(len(ids), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(known.ids, ids), len(known.ids) - 1)
+        return np.where(known.ids[places] == ids, places, -1).astype(np.int64)
+
+    @property
+    def table(self) -> pa.Table:
+        """One row for each input that is known, [num_inputs]."""
+        return self._all().table
+
+    def put(self, block: pa.Table) -> None:
+        """Claim the block for its inputs; where somebody else did, theirs counts."""
+        key = f"{self._base}{_block_name(block)}.block"
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, block.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+            writer.write_table(block)
+        body = sink.getvalue().to_pybytes()
+        self._store.put_new(key, digest_of(body) + body)
+
+    def _all(self) -> _Known:
+        if self._known is None:
+            self.refresh()
+        if self._known is None:
+            raise AssertionError("refresh gives one")
+        return self._known
+
+    def _decoded(self, key: str, data: bytes) -> pa.Table:
+        name = f"{self._store.uri}/{key}"
+        if digest_of(memoryview(data)[DIGEST_BYTES:]) != data[:DIGEST_BYTES]:
+            raise DataCorrupted(f"{name} is not what was written; delete it, and its rows are computed anew")
+        return pa.ipc.open_file(data[DIGEST_BYTES:]).read_all().cast(self._schema)
+
+    def _merged(self) -> _Known:
+        tables = [self._blocks[key] for key in sorted(self._blocks)]
+        table = pa.concat_tables(tables) if tables else self._schema.empty_table()
+        table = table.combine_chunks()
+        order = pc.sort_indices(table, sort_keys=[("_input", "ascending"), ("_attempt", "ascending")])
+        ids = _ids_of(table.column("_input"))[order.to_numpy()]
+        is_last = np.ones(len(ids), dtype=bool)
+        is_last[:-1] = ids[1:] != ids[:-1]
+        return _Known(ids[is_last], table.take(order.filter(pa.array(is_last))))
+
+
+def _block_name(block: pa.Table) -> str:
+    """Which inputs it is about, and at which attempt."""
+    attempts: Sequence[int] = sorted(set(block.column("_attempt").to_pylist()))
+    ids = np.sort(_ids_of(block.column("_input")))
+    return f"{blake3.blake3(ids.tobytes()).hexdigest(length=20)}-{max(attempts, default=1)}"
+
+
+def _ids_of(column: pa.ChunkedArray) -> NDArray[np.bytes_]:
+    data = b"".join(_bytes_of(chunk) for chunk in column.chunks)
+    return np.frombuffer(data, dtype=f"S{ID_BYTES}")
+
+
+def _bytes_of(chunk: pa.Array) -> bytes:
+    start = chunk.offset * ID_BYTES
+    return memoryview(chunk.buffers()[1])[start : start + len(chunk) * ID_BYTES].tobytes()

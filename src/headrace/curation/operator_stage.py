@@ -1,0 +1,286 @@
+"""Sample and batch operators over the rows of a stage: what is known is looked up, the rest is computed in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from headrace.curation.executor.pool import Loss
+from headrace.curation.executor.step import Step
+from headrace.curation.executor.task import Task
+from headrace.curation.executor.task_running import NOBODY, failed_block
+from headrace.curation.input_ids import input_ids
+from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
+from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
+from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.datasets.columns import MEDIA_VIEW_TYPE
+from headrace.errors import InvalidInput
+from headrace.progress import Progress
+from headrace.schema.near_misses import near_miss_or_known
+
+__all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner"]
+
+Measured = Callable[[pa.Table, int], NDArray[np.bool_]]
+"""(rows, number of the first) -> which of them are measured, [num_rows]; the others get nulls and stay."""
+
+
+class TaskRunner(Protocol):
+    """Runs tasks somewhere."""
+
+    def run(
+        self,
+        tasks: Iterator[Task],
+        *,
+        done: Callable[[Task], None],
+        given_up: Callable[[Task, int, Loss], None],
+    ) -> None:
+        """Returns when the blocks of all tasks are in the ledgers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSize:
+    """How much one task holds; what a kill can cost."""
+
+    rows: int = 4096
+    media_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the stage's rows as the steps see it."""
+
+    table: pa.Table  # [num_rows]
+    measured: NDArray[np.bool_]  # [num_rows]
+    ids: list[NDArray[np.bytes_]]  # of each step, [num_rows]
+
+
+class OperatorStage:
+    """One stage of one or more operators that share what they decode."""
+
+    def __init__(
+        self,
+        stage_store: StageStore,
+        steps: Sequence[Step],
+        *,
+        name: str,
+        measured: Measured | None = None,
+        chunk: ChunkSize = ChunkSize(),
+        retries: bool = False,
+    ) -> None:
+        """
+        Args:
+            name: Of the stage, for messages.
+            measured: None measures all rows.
+            retries: Rows in quarantine are tried again.
+        """
+        self._store = stage_store
+        self._steps = list(steps)
+        self._name = name
+        self._measured = measured
+        self._chunk = chunk
+        self._retries = retries
+        self._ledgers = [
+            Ledger(stage_store.store, ledger_base(stage_store, step), schema=block_schema(step.spec)) for step in steps
+        ]
+        self.calls = {step.spec.name: 0 for step in steps}
+
+    def result_schema(self, schema: pa.Schema) -> pa.Schema:
+        """Columns that the stage gives for rows of this schema; an output of the same name replaces a column."""
+        fields = {field.name: field for field in schema}
+        for step in self._steps:
+            for name, kind in step.spec.outputs.items():
+                column = step.outputs[name]
+                fields[column] = pa.field(column, kind)
+        return pa.schema(list(fields.values()))
+
+    def check(self, schema: pa.Schema) -> None:
+        """Raise `InvalidInput` if a step reads a column that is not there, or media from one that holds none."""
+        for step in self._steps:
+            for name, column in step.columns.items():
+                if column not in schema.names:
+                    raise InvalidInput(
+                        f"stage {self._name!r}: {step.spec.name} reads column {column!r} as {name!r}, which is not "
+                        f"there.{near_miss_or_known(column, schema.names)} To read another one: columns: "
+                        f"{{{name}: …}}"
+                    )
+                is_media = schema.field(column).type == MEDIA_VIEW_TYPE
+                if is_media != (step.spec.inputs[name] == "media"):
+                    raise InvalidInput(
+                        f"stage {self._name!r}: {step.spec.name} wants {'no ' if is_media else ''}media as {name!r}; "
+                        f"column {column!r} holds {'media' if is_media else str(schema.field(column).type)}"
+                    )
+
+    def run(self, rows: StageRows, *, runner: TaskRunner, progress: Progress) -> StageResult:
+        """Compute what is not known, then put the result together.
+
+        Raises:
+            InvalidInput: A column is missing, or all of the first 100 rows or more failed.
+        """
+        self.check(rows.schema)
+        progress.start(f"stage {self._name}", total_rows=rows.num_rows)
+        for ledger in self._ledgers:
+            ledger.refresh()
+        parts: list[list[NDArray[np.bytes_]]] = []
+
+        def tasks() -> Iterator[Task]:
+            for part in self._parts(rows):
+                parts.append(part.ids)
+                todo = self._todo(part)
+                progress.advance(rows=part.table.num_rows - int((todo > 0).sum()))
+                yield from self._tasks(part, todo)
+
+        def done(task: Task) -> None:
+            progress.advance(rows=task.num_rows)
+            for idx in task.step_idxs:
+                self.calls[self._steps[idx].spec.name] += task.num_rows
+
+        def given_up(task: Task, step_idx: int, loss: Loss) -> None:
+            for idx in task.step_idxs if step_idx == NOBODY else (step_idx,):
+                block = failed_block(task, self._steps, idx, kind=loss.kind, reason=loss.reason)
+                self._ledgers[idx].put(block)
+                self.calls[self._steps[idx].spec.name] += 1
+            if step_idx == NOBODY or len(task.step_idxs) == 1:
+                progress.advance(rows=1)
+
+        runner.run(tasks(), done=done, given_up=given_up)
+        for ledger in self._ledgers:
+            ledger.refresh()
+        return self._assembled(rows, parts)
+
+    def _parts(self, rows: StageRows) -> Iterator[_Part]:
+        read = {"_source", "_row", "_id"} & set(rows.schema.names)
+        read.update(column for step in self._steps for column in step.columns.values())
+        names = [name for name in rows.schema.names if name in read]
+        start = 0
+        for table in self._store.tables(rows, columns=None if self._measured is not None else names):
+            measured = np.ones(table.num_rows, dtype=bool) if self._measured is None else self._measured(table, start)
+            table = table.select(names)
+            ids = [
+                input_ids([table.column(step.columns[name]) for name in step.spec.inputs], num_rows=table.num_rows)
+                for step in self._steps
+            ]
+            yield _Part(table, measured, ids)
+            start += table.num_rows
+
+    def _todo(self, part: _Part) -> NDArray[np.int64]:
+        """For each row a bit for each step that it needs, [num_rows]; of equal inputs the first one stands for all."""
+        todo = np.zeros(part.table.num_rows, dtype=np.int64)
+        for idx, (ledger, ids) in enumerate(zip(self._ledgers, part.ids, strict=True)):
+            places = ledger.places(ids)
+            is_missing = places < 0
+            if self._retries and ledger.table.num_rows:
+                states = ledger.table.column("_state").to_numpy()
+                is_missing |= (places >= 0) & (states[np.maximum(places, 0)] == FAILED)
+            wanted = np.flatnonzero(is_missing & part.measured)
+            firsts = np.unique(ids[wanted], return_index=True)[1]
+            todo[wanted[firsts]] |= 1 << idx
+        return todo
+
+    def _tasks(self, part: _Part, todo: NDArray[np.int64]) -> Iterator[Task]:
+        for pattern in np.unique(todo[todo > 0]).tolist():
+            step_idxs = tuple(idx for idx in range(len(self._steps)) if pattern >> idx & 1)
+            rows = np.flatnonzero(todo == pattern)
+            attempt = self._attempt(part, rows, step_idxs) if self._retries else 1
+            for places in np.split(rows, self._cuts(part.table, rows, step_idxs)):
+                table = part.table.take(pa.array(places))
+                yield Task(table, step_idxs, tuple(part.ids[idx][places] for idx in step_idxs), attempt)
+
+    def _attempt(self, part: _Part, rows: NDArray[np.int64], step_idxs: Sequence[int]) -> int:
+        """One more than any of the rows had."""
+        highest = 0
+        for idx in step_idxs:
+            ledger = self._ledgers[idx]
+            places = ledger.places(part.ids[idx][rows])
+            known = places[places >= 0]
+            if len(known):
+                highest = max(highest, int(ledger.table.column("_attempt").to_numpy()[known].max()))
+        return highest + 1
+
+    def _cuts(self, table: pa.Table, rows: NDArray[np.int64], step_idxs: Sequence[int]) -> list[int]:
+        """Where to cut some rows of a part into tasks."""
+        sizes = np.zeros(len(rows), dtype=np.int64)  # bytes of media, [num_rows]
+        media = {self._steps[idx].columns[name] for idx in step_idxs for name in self._steps[idx].media_inputs}
+        for name in media:
+            size = pc.struct_field(table.column(name).combine_chunks(), "size").fill_null(0)
+            sizes += size.to_numpy(zero_copy_only=False)[rows]
+        cuts: list[int] = []
+        num_rows = num_bytes = 0
+        for idx, size in enumerate(sizes.tolist()):
+            if num_rows and (num_rows >= self._chunk.rows or num_bytes + size > self._chunk.media_bytes):
+                cuts.append(idx)
+                num_rows = num_bytes = 0
+            num_rows += 1
+            num_bytes += size
+        return cuts
+
+    def _assembled(self, rows: StageRows, parts: Sequence[Sequence[NDArray[np.bytes_]]]) -> StageResult:
+        kept = self._store.writer(self.result_schema(rows.schema))
+        dropped = self._store.writer(DROPPED_SCHEMA)
+        failed = self._store.writer(FAILED_SCHEMA)
+        start = 0
+        for table, ids in zip(self._store.tables(rows), parts, strict=True):
+            measured = np.ones(table.num_rows, dtype=bool) if self._measured is None else self._measured(table, start)
+            start += table.num_rows
+            fate = np.zeros(table.num_rows, dtype=np.int8)  # the first step that does not say DONE decides
+            decider = np.full(table.num_rows, -1, dtype=np.int64)
+            places_of: list[NDArray[np.int64]] = []
+            for idx, ledger in enumerate(self._ledgers):
+                places = np.where(measured, ledger.places(ids[idx]), -1)  # [num_rows]
+                if (places[measured] < 0).any():
+                    raise AssertionError(f"stage {self._name}: rows are missing in a ledger after they were computed")
+                places_of.append(places)
+                if not ledger.table.num_rows:
+                    continue
+                states = ledger.table.column("_state").to_numpy()[np.maximum(places, 0)]
+                states = np.where(places >= 0, states, DONE)
+                is_new = (fate == DONE) & (states != DONE)
+                fate[is_new] = states[is_new]
+                decider[is_new] = idx
+            for idx, step in enumerate(self._steps):
+                record = self._ledgers[idx].table
+                mine = np.flatnonzero((decider == idx) & (fate == DROPPED))
+                dropped.add(_records(table, mine, step, record.take(pa.array(places_of[idx][mine])), DROPPED_SCHEMA))
+                mine = np.flatnonzero((decider == idx) & (fate == FAILED))
+                failed.add(_records(table, mine, step, record.take(pa.array(places_of[idx][mine])), FAILED_SCHEMA))
+            stays = np.flatnonzero(fate == DONE)
+            kept.add(self._with_outputs(table.take(pa.array(stays)), [places[stays] for places in places_of]))
+        result = StageResult(rows.num_rows, kept.finish(), dropped.finish(), failed.finish(), dict(self.calls))
+        if result.failed.num_rows >= min(100, max(rows.num_rows, 1)) and not result.rows.num_rows:
+            first = self._store.table(result.failed).slice(0, 1).to_pylist()[0]
+            raise InvalidInput(
+                f"stage {self._name!r}: all {result.failed.num_rows:,} rows failed, the first ({first['_id']}) in "
+                f"{first['operator']} with {first['class']}: {first['message']}. Mend the operator, or the rows"
+            )
+        return result
+
+    def _with_outputs(self, table: pa.Table, places_of: Sequence[NDArray[np.int64]]) -> pa.Table:
+        """Rows that stay with the values of each step; null where a row was not measured."""
+        columns = {name: table.column(name) for name in table.column_names}
+        for ledger, step, places in zip(self._ledgers, self._steps, places_of, strict=True):
+            indices = pa.array(places, mask=places < 0)
+            for name in step.spec.outputs:
+                columns[step.outputs[name]] = ledger.table.column(name).take(indices)
+        return pa.table(columns)
+
+
+def ledger_base(stage_store: StageStore, step: Step) -> str:
+    """Where the blocks of a step lie."""
+    return f"{stage_store.base}operators/{step.key[:2]}/{step.key}/"
+
+
+def _records(table: pa.Table, places: NDArray[np.int64], step: Step, record: pa.Table, schema: pa.Schema) -> pa.Table:
+    names = {"class": "_class", "message": "_reason", "reason": "_reason", "value": "_value", "attempt": "_attempt"}
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {
+        "_id": table.column("_id").take(pa.array(places)),
+        "operator": pa.array([step.spec.name] * len(places), pa.string()),
+        "threshold": record.column("_threshold"),
+        **{name: record.column(stored) for name, stored in names.items()},
+    }
+    return pa.table([columns[name] for name in schema.names], schema=schema)

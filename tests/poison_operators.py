@@ -1,0 +1,50 @@
+"""Operators that misbehave on chosen rows; worker processes import them from here."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+
+import pyarrow as pa
+
+from headrace.curation import Drop, operator
+from headrace.errors import InvalidInput
+
+
+@operator(name="test.poison", outputs={"length": pa.int64()})
+def poison(text: str, *, log: str = "") -> int | Drop:
+    """Length of the text; what the text says happens first.
+
+    Args:
+        log: File that gets a line for each call.
+    """
+    if log:
+        with open(log, "a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    match text.split("-")[0]:
+        case "segfault":
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(3)
+        case "hang":
+            time.sleep(3600)
+        case "bad":
+            raise InvalidInput("is bad")
+        case "bug":
+            raise ZeroDivisionError("by zero")
+        case "short":
+            return Drop("too short", len(text), 100)
+        case "eat":
+            held = bytearray(1 << 30)
+            held[:: 4096] = b"x" * len(held[::4096])
+            time.sleep(5)
+    return len(text)
+
+
+@operator(name="test.upper", outputs={"upper": pa.string()}, batch=True)
+def upper(text: pa.Array) -> pa.Array:
+    """The text in capitals; a batch with "bad" in it fails."""
+    if any(value is not None and value.startswith("bad") for value in text.to_pylist()):
+        raise InvalidInput("holds something bad")
+    return pa.array([None if value is None else value.upper() for value in text.to_pylist()])
