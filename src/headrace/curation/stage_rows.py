@@ -84,6 +84,11 @@ class StageStore:
         self.store = lake.store
         self.base = f"{CURATION}{'+'.join(sorted(set(scope)))}/"
 
+    @classmethod
+    def at(cls, lake: Lake, base: str) -> StageStore:
+        """The store whose scope a run has written down."""
+        return cls(lake, base.removeprefix(CURATION).rstrip("/").split("+"))
+
     def writer(self, schema: pa.Schema) -> StageRowsWriter:
         """Takes the rows of a stage."""
         return StageRowsWriter(self, schema)

@@ -17,7 +17,7 @@ from headrace.curation.ledger import Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator import Operator
 from headrace.curation.operator_stage import ChunkSize, OperatorStage, ledger_base
-from headrace.curation.source_rows import source_rows
+from headrace.curation.sources import OpenSource
 from headrace.curation.stage_result import StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.datasets.lake import Lake
@@ -48,7 +48,7 @@ class Bench:
         dataset = lake.create_dataset("texts", type="TABLE", schema=schema, key="id", source=table)
         self.snapshot: Snapshot = dataset.snapshot()
         self.store = StageStore(lake, ["uid"])
-        self.rows: StageRows = source_rows(self.store, "texts", self.snapshot)
+        self.rows: StageRows = OpenSource("texts", lake, self.snapshot).write_rows(self.store)
 
     def stage(self, steps: Sequence[Step], **options: Any) -> OperatorStage:
         return OperatorStage(self.store, steps, name="measure", **options)
@@ -61,9 +61,8 @@ class Bench:
 
     def pooled(self, steps: Sequence[Step], *, pool: dict[str, Any] | None = None, **options: Any) -> StageResult:
         setup = {
-            "lake": self.lake.uri,
-            "options": {},
-            "sources": {"texts": f"texts@id:{self.snapshot.id}"},
+            "store": self.lake.uri,
+            "sources": {"texts": [self.lake.uri, f"texts@id:{self.snapshot.id}"]},
             "steps": [s.to_json() for s in steps],
             "ledgers": [ledger_base(self.store, s) for s in steps],
         }
@@ -162,7 +161,7 @@ def test_workers_that_crash_hang_or_leave_lose_only_their_rows(lake: Lake) -> No
         texts[idx] = text
     bench = Bench(lake, texts)
     steps = [step(poison), step(upper, key="cd" * 32)]
-    result = bench.pooled(steps, pool={"timeout_seconds": 1.5}, chunk=ChunkSize(rows=100))
+    result = bench.pooled(steps, pool={"timeouts": [1.5, 1.5]}, chunk=ChunkSize(rows=100))
     assert bench.failed(result) == [
         ("k00017", "Crashed", 2),
         ("k00018", "Crashed", 2),

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -118,19 +118,19 @@ class WorkerPool:
         *,
         num_workers: int,
         memory_bytes: int | None = None,
-        timeout_seconds: float | None = None,
+        timeouts: Sequence[float | None] = (),
     ) -> None:
         """Nothing is started before the first task.
 
         Args:
             setup: What `worker.main` reads first.
             memory_bytes: Of this process and all workers together.
-            timeout_seconds: For one row in one step, and for a step on a batch.
+            timeouts: Seconds for one row in each step, or for the step on a batch; None: no limit.
         """
         self._setup = dict(setup)
         self._num_workers = num_workers
         self._memory_bytes = memory_bytes
-        self._timeout_seconds = timeout_seconds
+        self._timeouts = list(timeouts)
         self._descriptor = nameless_file(num_workers * SPOT_BYTES, label="headrace-spots")
         self._spots = mmap.mmap(self._descriptor, num_workers * SPOT_BYTES)
         self._workers: list[_Worker] = []
@@ -223,13 +223,12 @@ class WorkerPool:
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_SECONDS
-        if self._timeout_seconds is not None:
-            for worker in list(self._workers):
-                _, step_idx, since = worker.spot()
-                if worker.task is not None and step_idx != NOBODY and now - since > self._timeout_seconds:
-                    worker.end()
-                    reason = f"it took longer than {self._timeout_seconds:g} s"
-                    self._lose(worker, Loss("TimedOut", reason), again, given_up)
+        for worker in list(self._workers):
+            _, step_idx, since = worker.spot()
+            limit = self._timeouts[step_idx] if 0 <= step_idx < len(self._timeouts) else None
+            if worker.task is not None and limit is not None and now - since > limit:
+                worker.end()
+                self._lose(worker, Loss("TimedOut", f"it took longer than {limit:g} s"), again, given_up)
         if self._memory_bytes is not None and self._workers:
             held = held_bytes([os.getpid(), *(worker.process.pid for worker in self._workers)])
             if sum(held.values()) > self._memory_bytes:

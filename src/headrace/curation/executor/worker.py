@@ -60,11 +60,12 @@ class _Worker:
     def __init__(self, setup: dict[str, Any]) -> None:
         from headrace.connecting import connect
 
-        lake = connect(setup["lake"], **setup["options"])
         self._steps = [step_from_json(document) for document in setup["steps"]]
-        self._media = MediaAccess({name: lake.snapshot(reference) for name, reference in setup["sources"].items()})
+        sources = setup["sources"].items()
+        self._media = MediaAccess({name: connect(uri).snapshot(reference) for name, (uri, reference) in sources})
+        store = connect(setup["store"]).store
         self._ledgers = [
-            Ledger(lake.store, base, schema=block_schema(step.spec))
+            Ledger(store, base, schema=block_schema(step.spec))
             for base, step in zip(setup["ledgers"], self._steps, strict=True)
         ]
 

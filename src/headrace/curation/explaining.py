@@ -1,0 +1,176 @@
+"""What became of one sample, stage by stage: values before and after, and why it went or stayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.curation.run_records import RunRecord, StageRecord
+from headrace.curation.stage_cache import StageCache
+from headrace.curation.stage_result import StageResult
+from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.datasets.lake import Lake
+from headrace.errors import NotFound
+
+__all__ = ["Explanation", "StageVerdict", "explain", "stage_results"]
+
+Verdict = Literal["kept", "dropped", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageVerdict:
+    """One stage and the sample.
+
+    Attributes:
+        changed: Columns that the stage gave or changed, with the value before (None for a new column) and after.
+        operator: Which decided, where it was dropped or failed.
+        value: What was measured, as text.
+        threshold: What it was held against, as text.
+    """
+
+    stage: str
+    kind: str
+    verdict: Verdict
+    changed: Mapping[str, tuple[object, object]]
+    operator: str | None = None
+    reason: str | None = None
+    value: str | None = None
+    threshold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The way of a sample through a run."""
+
+    run_id: str
+    sample: str
+    source: str
+    stages: tuple[StageVerdict, ...]
+    outputs: tuple[str, ...]  # names of the outputs that hold it
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `headrace recipe explain --json`."""
+        return {
+            "run_id": self.run_id,
+            "sample": self.sample,
+            "source": self.source,
+            "stages": [
+                {
+                    "stage": stage.stage,
+                    "kind": stage.kind,
+                    "verdict": stage.verdict,
+                    "changed": {name: {"before": pair[0], "after": pair[1]} for name, pair in stage.changed.items()},
+                    "operator": stage.operator,
+                    "reason": stage.reason,
+                    "value": stage.value,
+                    "threshold": stage.threshold,
+                }
+                for stage in self.stages
+            ],
+            "outputs": list(self.outputs),
+        }
+
+
+def stage_results(lake: Lake, record: RunRecord) -> tuple[StageStore, dict[str, StageResult]]:
+    """Results of a run's sources and stages that are still kept, by name."""
+    store = StageStore.at(lake, record.base)
+    cache = StageCache(store)
+    found = {name: cache.find(source["key"]) for name, source in record.sources.items()}
+    found |= {stage.name: cache.find(stage.key) for stage in record.stages}
+    return store, {name: result for name, result in found.items() if result is not None}
+
+
+def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
+    """Follow a sample, named by its `_id`, or by its key where only one row has it.
+
+    Raises:
+        NotFound: No source of the run has such a row, or the results are not kept any more.
+    """
+    store, results = stage_results(lake, record)
+    for name in record.sources:
+        if name in results:
+            row = _row(store, results[name].rows, sample)
+            if row is not None:
+                break
+    else:
+        raise NotFound(
+            f"no source of run {record.run_id} has a sample {sample!r}; for ids: headrace sample "
+            f"{next(iter(record.sources.values()))['reference']}"
+        )
+    sample_id = str(row["_id"])
+    at: dict[str, dict[str, Any]] = {name: row}
+    verdicts: list[StageVerdict] = []
+    for stage in record.stages:
+        before = next((at[origin] for origin in stage.inputs.values() if origin in at), None)
+        result = results.get(stage.name)
+        if before is None or result is None:
+            continue
+        verdict, after = _verdict(store, stage, result, before, sample_id)
+        verdicts.append(verdict)
+        if after is not None:
+            at[stage.name] = after
+    outputs = tuple(output for output in record.outputs if _holds(store, record, results, output, sample_id))
+    return Explanation(record.run_id, sample_id, name, tuple(verdicts), outputs)
+
+
+def _verdict(
+    store: StageStore, stage: StageRecord, result: StageResult, before: Mapping[str, Any], sample_id: str
+) -> tuple[StageVerdict, dict[str, Any] | None]:
+    lost = _row(store, result.dropped, sample_id)
+    if lost is not None:
+        return (
+            StageVerdict(
+                stage.name, stage.kind, "dropped", {}, lost["operator"], lost["reason"], lost["value"], lost["threshold"]
+            ),
+            None,
+        )
+    lost = _row(store, result.failed, sample_id)
+    if lost is not None:
+        reason = f"{lost['class']}: {lost['message']} (attempt {lost['attempt']})"
+        return StageVerdict(stage.name, stage.kind, "quarantined", {}, lost["operator"], reason), None
+    if stage.kind == "check":
+        return StageVerdict(stage.name, stage.kind, "kept", {}), dict(before)
+    after = _row(store, result.rows, sample_id)
+    if after is None:
+        reason = "no row with its id came out"
+        return StageVerdict(stage.name, stage.kind, "dropped", {}, None, reason), None
+    changed = {
+        column: (before.get(column), value)
+        for column, value in after.items()
+        if column not in before or before[column] != value
+    }
+    return StageVerdict(stage.name, stage.kind, "kept", changed), after
+
+
+def _row(store: StageStore, rows: StageRows, sample: str) -> dict[str, Any] | None:
+    """The row of this id, or the only one whose id ends with it as its key."""
+    if "_id" not in rows.schema.names:
+        return None
+    by_key: list[dict[str, Any]] = []
+    for table in store.tables(rows):
+        ids = table.column("_id")
+        exact = table.filter(pc.equal(ids, sample))
+        if exact.num_rows:
+            return _plain(exact)
+        by_key += [_plain(row) for row in _split(table.filter(pc.ends_with(ids, f":{sample}")))]
+    return by_key[0] if len(by_key) == 1 else None
+
+
+def _split(table: pa.Table) -> list[pa.Table]:
+    return [table.slice(idx, 1) for idx in range(table.num_rows)]
+
+
+def _plain(table: pa.Table) -> dict[str, Any]:
+    row: dict[str, Any] = table.slice(0, 1).to_pylist()[0]
+    return {name: value for name, value in row.items() if name != "_digest"}
+
+
+def _holds(
+    store: StageStore, record: RunRecord, results: Mapping[str, StageResult], output: str, sample_id: str
+) -> bool:
+    stage = record.outputs[output].get("stage")
+    return stage in results and _row(store, results[stage].rows, sample_id) is not None

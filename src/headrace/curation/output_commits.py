@@ -1,0 +1,141 @@
+"""Rows of a last stage as a commit of a dataset, media included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.curation.media_access import MediaAccess
+from headrace.curation.sources import OpenSource
+from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.static_plan import StaticOutput
+from headrace.datasets.columns import media_kind
+from headrace.datasets.dataset import Dataset
+from headrace.datasets.lake import Lake
+from headrace.datasets.snapshot import Snapshot
+from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound
+from headrace.progress import Progress
+from headrace.schema.tags import Tag, has_tags, normalise_tags
+from headrace.schema.tags import Tag
+
+__all__ = ["CONTENT_TAG", "commit_output", "committed_output"]
+
+CONTENT_TAG = "curated"
+"""Tag of a commit whose value says which rows it holds, so that a run that gives them again finds it."""
+
+_BATCH_ROWS = 512
+
+
+def committed_output(lake: Lake, output: StaticOutput, rows: StageRows) -> Snapshot | None:
+    """The snapshot of a commit that holds exactly these rows already."""
+    try:
+        dataset = lake.dataset(output.dataset)
+    except NotFound:
+        return None
+    wanted = _tags(output, rows)
+    for commit in reversed(dataset.log()):
+        if commit.num_rows == rows.num_rows and has_tags(normalise_tags(commit.tags), wanted):
+            return dataset.snapshot(tags=wanted)
+    return None
+
+
+def commit_output(
+    lake: Lake,
+    output: StaticOutput,
+    rows: StageRows,
+    *,
+    stage_store: StageStore,
+    sources: Mapping[str, OpenSource],
+    message: str,
+    progress: Progress,
+) -> Snapshot:
+    """Commit the rows, and take the snapshot of this commit alone.
+
+    The dataset is made if there is none: of the sources' type where they have one and the columns that it needs came
+    through, else a TABLE.
+
+    Raises:
+        InvalidInput: No rows came through, or the dataset there has other columns.
+        DataCorrupted: Media of a source is not what was written.
+    """
+    if not rows.num_rows:
+        raise InvalidInput(
+            f"output {output.name!r}: no row came through stage {output.stage!r}, so there is nothing to commit. To see "
+            "where they were dropped: headrace recipe show last"
+        )
+    tags = _tags(output, rows)
+    schema = _output_schema(rows)
+    batches = _batches(rows, schema, stage_store=stage_store, sources=sources)
+    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    try:
+        dataset: Dataset = lake.dataset(output.dataset)
+    except NotFound:
+        kind, key = _dataset_type(rows, sources, stage_store)
+        options = {"type": kind, "key": key} if kind == "TABLE" else {"type": kind}
+        dataset = lake.create_dataset(
+            output.dataset, source=reader, tags=tags, message=message, progress=progress, **options
+        )
+    else:
+        dataset.commit(reader, tags=tags, message=message, progress=progress)
+    return dataset.snapshot(tags=tags)
+
+
+def _tags(output: StaticOutput, rows: StageRows) -> tuple[Tag, ...]:
+    return (*output.tags, (CONTENT_TAG, rows.content_id[:32]))
+
+
+def _output_schema(rows: StageRows) -> pa.Schema:
+    """Columns that are committed: media as bytes, none of those that belong to the run."""
+    fields = [field for field in rows.schema if not field.name.startswith("_")]
+    return pa.schema(
+        [field if media_kind(field) is None else field.with_type(pa.large_binary()) for field in fields]
+    )
+
+
+def _batches(
+    rows: StageRows, schema: pa.Schema, *, stage_store: StageStore, sources: Mapping[str, OpenSource]
+) -> Iterator[pa.RecordBatch]:
+    access = MediaAccess({name: source.snapshot for name, source in sources.items()})
+    media = [field.name for field in schema if media_kind(field) is not None]
+    for part in stage_store.tables(rows):
+        for start in range(0, part.num_rows, _BATCH_ROWS):
+            table = part.slice(start, _BATCH_ROWS)
+            columns = {name: table.column(name) for name in schema.names if name not in media}
+            if media:
+                columns |= {name: pa.chunked_array([_bytes_of(table, name, access)]) for name in media}
+            yield from pa.table([columns[name] for name in schema.names], schema=schema).combine_chunks().to_batches()
+
+
+def _bytes_of(table: pa.Table, name: str, access: MediaAccess) -> pa.Array:
+    values: list[bytes | None] = [None] * table.num_rows
+    for places, contents in access.runs(table, [name]):
+        for place, content in zip(places.tolist(), contents[name], strict=True):
+            if isinstance(content, HeadraceError):
+                raise DataCorrupted(f"row {table.column('_id')[place]}: {content.message}") from content
+            values[place] = content
+    return pa.array(values, pa.large_binary())
+
+
+def _dataset_type(
+    rows: StageRows, sources: Mapping[str, OpenSource], stage_store: StageStore
+) -> tuple[str, str | None]:
+    """The type that a new dataset gets, and its key column."""
+    names = set(_output_schema(rows).names)
+    kinds = {source.snapshot.dataset.dataset_type for source in sources.values()}
+    if len(kinds) == 1:
+        kind = next(iter(kinds))
+        if kind.name not in ("TABLE", "GENERIC") and {field.name for field in kind.ingest_schema(None)} <= names:
+            return kind.name, kind.key
+    keys = {source.snapshot.dataset.key for source in sources.values()}
+    key = next(iter(keys)) if len(keys) == 1 else None
+    if key is None or key not in names or not _is_unique(rows, key, stage_store):
+        return "TABLE", None
+    return "TABLE", key
+
+
+def _is_unique(rows: StageRows, key: str, stage_store: StageStore) -> bool:
+    values = stage_store.table(rows, columns=[key]).column(key)
+    return values.null_count == 0 and int(pc.count_distinct(values).as_py()) == len(values)

@@ -1,0 +1,329 @@
+"""One execution of a plan, stage by stage; what is known is not computed again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from headrace.curation.drawing import draw_order
+from headrace.curation.executor.step import Step
+from headrace.curation.operator_stage import Measured, OperatorStage
+from headrace.curation.output_commits import commit_output, committed_output
+from headrace.curation.recipe_plan import RecipePlan, is_operator_stage, passes_through, source_key, steps_of
+from headrace.curation.run_options import RunOptions
+from headrace.curation.run_records import RunRecord, StageRecord, new_run_id, write_run
+from headrace.curation.run_workers import RunWorkers
+from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
+from headrace.curation.stage_rows import StageRows
+from headrace.curation.static_plan import OperatorWork, Sampling, StaticStage
+from headrace.curation.table_stage_dispatch import run_table_stage
+from headrace.datasets.filters import Filter
+from headrace.datasets.snapshot import Snapshot
+from headrace.progress import NO_PROGRESS, Progress
+
+__all__ = ["Run", "RunStage", "run_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStage:
+    """A stage of a run, with its rows."""
+
+    record: StageRecord
+    result: StageResult
+    _read: Callable[[StageRows], pa.Table]
+
+    @property
+    def rows_in(self) -> int:
+        return self.record.rows_in
+
+    @property
+    def rows_out(self) -> int:
+        return self.record.rows_out
+
+    @property
+    def dropped(self) -> int:
+        return self.record.dropped
+
+    @property
+    def quarantined(self) -> int:
+        return self.record.quarantined
+
+    @property
+    def cached(self) -> bool:
+        """Whether the whole result was known before."""
+        return self.record.cached
+
+    def to_arrow(self) -> pa.Table:
+        """The rows that went on; media as structs without bytes."""
+        return self._read(self.result.rows)
+
+    def dropped_rows(self) -> pa.Table:
+        """`_id`, operator, reason, value and threshold of each row that was dropped."""
+        return self._read(self.result.dropped)
+
+    def quarantined_rows(self) -> pa.Table:
+        """`_id`, operator, class, message and attempt of each row that failed."""
+        return self._read(self.result.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        id: Of the run's record in the lake.
+        outputs: The snapshot of each output.
+        stages: By name, in the order they ran.
+        within_limit: False where more rows are in quarantine than `max_bad` allows.
+    """
+
+    id: str
+    outputs: Mapping[str, Snapshot]
+    stages: Mapping[str, RunStage]
+    record: RunRecord
+    within_limit: bool
+    plan: RecipePlan
+
+    def explain(self, *, sample: str) -> Any:
+        """What each stage did with the sample, see `headrace.curation.explaining.explain`."""
+        from headrace.curation.explaining import explain
+
+        return explain(self.plan.lake, self.record, sample=sample)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `headrace recipe run --json`."""
+        return {
+            "run_id": self.id,
+            "recipe": self.record.recipe,
+            "plan_hash": self.record.plan_hash,
+            "stages": [
+                {
+                    "name": stage.name,
+                    "kind": stage.kind,
+                    "rows_in": stage.rows_in,
+                    "rows_out": stage.rows_out,
+                    "dropped": stage.dropped,
+                    "quarantined": stage.quarantined,
+                    "cached": stage.cached,
+                    "calls": stage.calls,
+                    "seconds": round(stage.seconds, 3),
+                }
+                for stage in self.record.stages
+            ],
+            "outputs": {name: snapshot.id for name, snapshot in self.outputs.items()},
+            "within_limit": self.within_limit,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} of {self.record.recipe}: {', '.join(self.outputs) or 'no outputs'}>"
+
+
+def run_plan(plan: RecipePlan, *, options: RunOptions = RunOptions(), progress: Progress = NO_PROGRESS) -> Run:
+    """Run every stage that is not known, and commit the outputs.
+
+    An interrupted run leaves what it finished in the lake: the next one goes on from there.
+
+    Raises:
+        GateFailed: A check did not hold; no output was committed.
+        HeadraceError: As the stages raise.
+    """
+    plan.lake.store.prepare_for_writing()
+    run = _Running(plan, options, progress)
+    write_run(plan.stage_store, run.record)
+    try:
+        found = run.run()
+    except BaseException as error:
+        failed = replace(run.record, state="failed", finished_at=time.time(), error=str(error) or type(error).__name__)
+        write_run(plan.stage_store, failed)
+        raise
+    finally:
+        run.close()
+        progress.finish()
+    return found
+
+
+class _Running:
+    def __init__(self, plan: RecipePlan, options: RunOptions, progress: Progress) -> None:
+        self._plan = plan
+        self._options = options
+        self._progress = progress
+        self._steps: dict[str, list[Step]] = {
+            stage.name: steps_of(stage, plan.hashes.uses[stage.name])
+            for stage in plan.static.stages
+            if is_operator_stage(stage)
+        }
+        self._workers = RunWorkers(
+            plan.lake, plan.stage_store, sources=plan.sources, steps=self._steps, options=options
+        )
+        self._scratch = Path(tempfile.mkdtemp(prefix="headrace-run-"))
+        self._known: dict[str, StageRows] = {}
+        self._stages: dict[str, RunStage] = {}
+        self.record = RunRecord(
+            new_run_id(),
+            plan.static.name,
+            plan.hash,
+            "running",
+            time.time(),
+            plan.stage_store.base,
+            sources={
+                name: {"lake": source.lake.uri, "reference": source.reference, "key": source_key(source)}
+                for name, source in plan.sources.items()
+            },
+        )
+
+    def close(self) -> None:
+        self._workers.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def run(self) -> Run:
+        for name in self._plan.sources:
+            self._known[name] = self._source_rows(name)
+        for stage in self._plan.static.stages:
+            self._run_stage(stage)
+        outputs = {output.name: self._commit(output.name) for output in self._plan.static.outputs}
+        self.record = replace(
+            self.record,
+            state="finished",
+            finished_at=time.time(),
+            stages=[stage.record for stage in self._stages.values()],
+            outputs={
+                output.name: {
+                    "stage": output.stage,
+                    "dataset": output.dataset,
+                    "snapshot": outputs[output.name].id,
+                    "num_rows": outputs[output.name].num_rows,
+                }
+                for output in self._plan.static.outputs
+            },
+        )
+        write_run(self._plan.stage_store, self.record)
+        num_read = sum(self._known[name].num_rows for name in self._plan.sources)
+        limit = self._options.max_bad
+        within = limit is None or limit.allows(self.record.num_quarantined, num_read)
+        return Run(self.record.run_id, outputs, self._stages, self.record, within, self._plan)
+
+    def _source_rows(self, name: str) -> StageRows:
+        source = self._plan.sources[name]
+        key = source_key(source)
+        found = self._plan.cache.find(key)
+        if found is not None:
+            return found.rows
+        self._progress.start(f"reading {name}", total_rows=source.snapshot.num_rows)
+        store = self._plan.stage_store
+        rows = source.write_rows(store)
+        nothing = StageResult(
+            rows.num_rows, rows, StageRows(DROPPED_SCHEMA, ()), StageRows(FAILED_SCHEMA, ()), calls={}
+        )
+        self._plan.cache.put(key, nothing)
+        return rows
+
+    def _run_stage(self, stage: StaticStage) -> None:
+        begin = time.monotonic()
+        key = self._plan.key_of(stage, self._known)
+        result = self._plan.cache.find(key)
+        is_cached = result is not None and not (self._options.retries and result.failed.num_rows)
+        if result is None or not is_cached:
+            result = self._computed(stage)
+            if not result.failed.num_rows or not self._options.retries:
+                self._plan.cache.put(key, result)
+        rows = self._known[stage.inputs[0].origin] if passes_through(stage) else result.rows
+        self._known[stage.name] = rows
+        record = StageRecord(
+            stage.name,
+            stage.kind,
+            stage.summary,
+            key,
+            inputs={item.name: item.origin for item in stage.inputs},
+            rows_in=result.num_in,
+            rows_out=rows.num_rows,
+            dropped=result.dropped.num_rows,
+            quarantined=result.failed.num_rows,
+            cached=is_cached,
+            calls=result.calls,
+            seconds=time.monotonic() - begin,
+        )
+        self._stages[stage.name] = RunStage(record, result, self._plan.stage_store.table)
+
+    def _computed(self, stage: StaticStage) -> StageResult:
+        if is_operator_stage(stage):
+            rows = self._known[stage.inputs[0].origin]
+            work = OperatorStage(
+                self._plan.stage_store,
+                self._steps[stage.name],
+                name=stage.name,
+                measured=self._measured(stage, rows),
+                chunk=self._options.chunk,
+                retries=self._options.retries,
+            )
+            return work.run(rows, runner=self._workers.runner(stage.name), progress=self._progress)
+        self._progress.start(f"stage {stage.name}")
+        return run_table_stage(
+            stage,
+            {item.name: self._known[item.origin] for item in stage.inputs},
+            stage_store=self._plan.stage_store,
+            options=self._options,
+            scratch=self._scratch,
+            progress=self._progress,
+        )
+
+    def _measured(self, stage: StaticStage, rows: StageRows) -> Measured | None:
+        """Which rows the operators see: those of `where`, and of these the sample."""
+        work = stage.work
+        if not isinstance(work, OperatorWork) or (work.where is None and work.sample is None):
+            return None
+        chosen = None if work.where is None else Filter.parse(work.where, rows.schema)
+        drawn = None if work.sample is None else self._drawn(rows, chosen, work.sample)
+
+        def measured(table: pa.Table, start: int) -> NDArray[np.bool_]:
+            mask = np.ones(table.num_rows, dtype=np.bool_) if chosen is None else chosen.mask(table)
+            return mask if drawn is None else mask & drawn[start : start + table.num_rows]
+
+        return measured
+
+    def _drawn(self, rows: StageRows, chosen: Filter | None, sample: Sampling) -> NDArray[np.bool_]:
+        """The rows of a sample, [num_rows]; a function of ids and seed."""
+        tables = self._plan.stage_store.tables(rows)
+        masks = [np.ones(table.num_rows, dtype=np.bool_) if chosen is None else chosen.mask(table) for table in tables]
+        eligible = np.flatnonzero(np.concatenate(masks))
+        ids = self._plan.stage_store.table(rows, columns=["_id"]).column("_id").combine_chunks()
+        if isinstance(ids, pa.ChunkedArray):
+            ids = pa.concat_arrays(ids.chunks) if ids.num_chunks else pa.array([], pa.string())
+        order = draw_order(ids.take(pa.array(eligible)), seed=sample.seed)
+        wanted = sample.rows if sample.rows is not None else round((sample.share or 0.0) * len(eligible))
+        drawn = np.zeros(rows.num_rows, dtype=np.bool_)
+        drawn[eligible[order[:wanted]]] = True
+        return drawn
+
+    def _commit(self, name: str) -> Snapshot:
+        output = next(output for output in self._plan.static.outputs if output.name == name)
+        rows = self._known[output.stage]
+        found = committed_output(self._plan.lake, output, rows)
+        if found is not None:
+            return found
+        read = ", ".join(source.reference[:-52] for source in self._plan.sources.values())  # 12 digits of the id
+        snapshot = commit_output(
+            self._plan.lake,
+            output,
+            rows,
+            stage_store=self._plan.stage_store,
+            sources=self._plan.sources,
+            message=f"recipe {self._plan.static.name}, plan {self._plan.hash[:12]}, run {self.record.run_id}, of {read}",
+            progress=self._progress,
+        )
+        for source in self._plan.sources.values():
+            source.lake.record_run(
+                source.snapshot,
+                name=f"recipe {self._plan.static.name}",
+                artefacts=[f"{self._plan.lake.uri}::{output.dataset}@id:{snapshot.id}", f"plan:{self._plan.hash}"],
+                metrics={"rows_out": float(rows.num_rows)},
+            )
+        return snapshot

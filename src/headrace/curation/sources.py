@@ -1,0 +1,113 @@
+"""The snapshots that a recipe reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from headrace.connecting import connect
+from headrace.curation.stage_rows import ROW_COLUMNS, StageRows, StageStore
+from headrace.curation.static_plan import StaticSource
+from headrace.datasets.columns import MEDIA_VIEW_TYPE, media_kind
+from headrace.datasets.filters import Filter
+from headrace.datasets.lake import Lake
+from headrace.datasets.snapshot import Snapshot
+from headrace.errors import InvalidInput
+from headrace.schema.near_misses import near_miss_or_known
+
+__all__ = ["OpenSource", "open_sources", "source_schema"]
+
+
+def source_schema(snapshot: Snapshot) -> pa.Schema:
+    """Columns that rows of the snapshot have: where they come from, then their own, media as structs."""
+    fields = [
+        pa.field(field.name, MEDIA_VIEW_TYPE, field.nullable, field.metadata)
+        if media_kind(field) is not None
+        else field
+        for field in snapshot.schema
+    ]
+    return pa.schema([*ROW_COLUMNS, *fields])
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """One source with the snapshot that it is now."""
+
+    name: str
+    lake: Lake
+    snapshot: Snapshot
+    where: str | None = None
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def reference(self) -> str:
+        """The snapshot in its lake, by id."""
+        return f"{self.snapshot.dataset.name}@id:{self.snapshot.id}"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of its rows.
+
+        Raises:
+            InvalidInput: A column that is asked for is not there.
+        """
+        schema = source_schema(self.snapshot)
+        if self.columns is None:
+            return schema
+        for name in self.columns:
+            if name not in schema.names:
+                raise InvalidInput(
+                    f"source {self.name!r}: dataset {self.snapshot.dataset.name!r} has no column {name!r}."
+                    f"{near_miss_or_known(name, self.snapshot.schema.names)}"
+                )
+        return pa.schema([field for field in schema if field.name.startswith("_") or field.name in self.columns])
+
+    def write_rows(self, stage_store: StageStore) -> StageRows:
+        """Its rows in the snapshot's order, without those that `where` leaves out."""
+        schema = self.schema
+        chosen = None if self.where is None else Filter.parse(self.where, source_schema(self.snapshot))
+        writer = stage_store.writer(schema)
+        start = 0
+        for table in self.snapshot.narrow(["_id", "_digest", *self.snapshot.schema.names]):
+            numbers = np.arange(start, start + table.num_rows)  # [num_rows]
+            start += table.num_rows
+            columns = {
+                "_source": pa.array([self.name] * table.num_rows, pa.string()),
+                "_row": pa.array(numbers, pa.int64()),
+                **{column: table.column(column) for column in table.column_names},
+            }
+            rows = pa.table([columns[field.name] for field in schema], schema=schema)
+            if chosen is not None:
+                keep: NDArray[np.bool_] = chosen.mask(table)
+                rows = rows.filter(pa.array(keep))
+            writer.add(rows)
+        return writer.finish()
+
+
+def open_sources(sources: Sequence[StaticSource], *, lake: Lake, folder: Path) -> list[OpenSource]:
+    """Open each source and log its snapshot, so that nothing collects it while it is read.
+
+    Args:
+        lake: Where references without a lake are looked up.
+        folder: Where relative paths of lakes start: the recipe's.
+
+    Raises:
+        NotFound: A lake, dataset or snapshot is not there.
+    """
+    lakes: dict[str, Lake] = {}
+    found: list[OpenSource] = []
+    for source in sources:
+        place = source.reference.lake
+        here = lake
+        if place is not None:
+            uri = place if "://" in place else str(folder / place)
+            here = lakes.setdefault(uri, connect(uri))
+        snapshot = here.snapshot(f"{source.reference.dataset}{source.reference.selector}")
+        logged = snapshot.dataset.log_snapshot(snapshot)
+        found.append(OpenSource(source.name, here, logged, source.where, source.columns))
+    return found
