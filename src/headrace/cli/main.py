@@ -25,6 +25,7 @@ PROGRAM = "headrace"
 
 _BASICS = "Datasets"
 _TRAINING = "From datasets to training data"
+_CURATION = "From raw data to datasets"
 _LOOKING = "Looking and comparing"
 _REMOVING = "Removing and bringing back"
 _TRUST = "Trust"
@@ -72,6 +73,9 @@ COMMANDS = {
         "headrace.cli.commands.stream:stream", "Look at snapshots the way a training loop reads them.", _TRAINING
     ),
     "export": LazyCommand("headrace.cli.commands.export:export", "Write a snapshot in another format.", _TRAINING),
+    "operators": LazyCommand(
+        "headrace.cli.commands.operators:operators", "Look at the operators that recipes are made of.", _CURATION
+    ),
     "sample": LazyCommand("headrace.cli.commands.sample:sample", "Show some rows.", _LOOKING),
     "query": LazyCommand("headrace.cli.commands.query:query", "Run SQL over the rows of a snapshot.", _LOOKING),
     "diff": LazyCommand("headrace.cli.commands.diff:diff", "Count the rows that differ between snapshots.", _LOOKING),

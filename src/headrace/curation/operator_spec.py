@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from headrace.curation.settings import REQUIRED, Setting
+from headrace.curation.settings import Setting
 from headrace.errors import InvalidInput, NotFound
 from headrace.schema.near_misses import near_miss_or_known
 
@@ -89,7 +89,7 @@ class OperatorSpec:
         for name, setting in self.settings.items():
             if name in given:
                 values[name] = setting.checked(given[name], operator=self.name)
-            elif setting.default is REQUIRED:
+            elif setting.is_required:
                 raise InvalidInput(f"{self.name} needs the setting {name} ({setting.type_name}): {setting.doc}")
             else:
                 values[name] = setting.default

@@ -60,6 +60,11 @@ class Setting:
         return "condition" if Condition in inner else "value"
 
     @property
+    def is_required(self) -> bool:
+        """It has no default."""
+        return self.default is REQUIRED
+
+    @property
     def type_name(self) -> str:
         """The type as recipes read it: "whole number", "list of text", "'area' | 'lanczos'"."""
         return _type_name(self.type)

@@ -33,5 +33,7 @@ def image_blur(image: Media) -> float:
     edges = opencv.Laplacian(grey, opencv.CV_16S)  # [height, width], -1020 to 1020
     # Both sums are of whole numbers below 2**53, so floats hold them exactly.
     total = int(opencv.sumElems(edges)[0])
-    squares = int(opencv.norm(edges, opencv.NORM_L2SQR))
-    return (grey.size * squares - total * total) / (grey.size * grey.size)
+    squares: int = round(opencv.norm(edges, opencv.NORM_L2SQR))  # the square of a root, so it may miss by a little
+    num_pixels = int(grey.size)
+    variance: float = (num_pixels * squares - total * total) / num_pixels**2
+    return variance

@@ -31,14 +31,16 @@ _SCALE = 1 << 20  # of the cosines, which become whole numbers; sums stay below 
 def image_phash(image: Media, *, size: Annotated[int, Field(ge=2, le=8)] = 8) -> int:
     """A perceptual hash of `size` x `size` bits, 64 by default; compare with `headrace.curation.hamming_distances`.
 
-    The luma is averaged by area to 32 x 32 (4 `size`; Pillow's BOX filter, exact in whole numbers), and of its
+    The luma is averaged by area to 32 x 32 (4 times `size`; Pillow's BOX filter, exact in whole numbers). Of its
     two-dimensional DCT-II the 8 x 8 lowest frequencies are kept, the constant one included. A bit is 1 where the
-    coefficient is above the median of the 64 (the mean of the middle two). Row by row, lowest vertical frequency first,
-    the first bit is the highest. Cosines are rounded to 20 binary places, after which all is whole numbers: the same
-    bits on any machine that decodes the same pixels. A flat image gives 1 for the first bit only, a black one 0.
+    coefficient is above the median of the 64 (the mean of the middle two). Row by row, lowest vertical frequency
+    first, the first bit is the highest of the number. Cosines are rounded to 20 binary places, after which all is
+    whole numbers: the same bits on any machine that decodes the same pixels. A flat image has the first bit only, a
+    black one none.
 
     It is ImageHash's `phash` but for averaging by area, which takes a quarter of the time of its Lanczos filter; the
-    hashes differ in two or three of the 64 bits. Two photos are commonly taken for one at up to 8 differing bits.
+    hashes differ in fewer than two of the 64 bits on average. Photos are commonly taken for the same at up to 8
+    differing bits.
 
     Source: Krawetz, Looks Like It, hackerfactor.com, 2011; ImageHash 4.3.
 

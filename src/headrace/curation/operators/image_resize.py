@@ -31,7 +31,7 @@ Fit = Literal["inside", "cover", "stretch"]
     outputs={"width": pa.int32(), "height": pa.int32()},
     replaces=["image"],
     library="pillow, simplejpeg",
-    oracle="numpy",
+    oracle="definition",
     gil_free=True,
 )
 def image_resize(

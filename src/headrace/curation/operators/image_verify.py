@@ -25,7 +25,7 @@ Positive = Annotated[int, Field(ge=1)]
     version=1,
     outputs={"format": pa.string()},
     library="simplejpeg, pillow",
-    oracle="opencv",
+    oracle="planted damage",
     gil_free=True,
 )
 def image_verify(

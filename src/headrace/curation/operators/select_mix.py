@@ -29,7 +29,7 @@ Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
     outputs={},
     table=True,
     library="numpy, blake3",
-    oracle="fractions",
+    oracle="quota rule",
 )
 def select_mix(
     rows: pa.Table,  # [num_rows], with `_id`

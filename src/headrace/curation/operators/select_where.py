@@ -19,7 +19,7 @@ __all__ = ["select_where"]
     table=True,
     is_rowwise=True,
     library="duckdb",
-    oracle="numpy",
+    oracle="pandas",
     gil_free=True,
 )
 def select_where(
