@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from headrace.errors import InvalidInput
@@ -11,8 +12,11 @@ __all__ = [
     "format_count",
     "format_duration",
     "format_timestamp",
+    "parse_bytes",
     "parse_timestamp",
 ]
+
+_BYTE_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtp]?)(i?)b?)", re.IGNORECASE)
 
 
 def format_bytes(num_bytes: int) -> str:
@@ -25,6 +29,19 @@ def format_bytes(num_bytes: int) -> str:
         if abs(value) < 999.5 or unit == "PB":
             break
     return f"{value:.3g} {unit}" if abs(value) < 999.5 else f"{value:.0f} {unit}"
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of "2GiB", "500 MB" or "1048576"; units with an i are powers of 1024.
+
+    Raises:
+        InvalidInput: No size.
+    """
+    found = _BYTE_SIZE.fullmatch(text.strip())
+    if found is None or (found[3] and not found[2]):
+        raise InvalidInput(f"{text!r} is no size: expected a number of bytes, or one with a unit such as 2GiB or 500MB")
+    power = " kmgtp".index(found[2].lower() or " ")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def format_count(count: int) -> str:

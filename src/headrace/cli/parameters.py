@@ -11,8 +11,11 @@ import click
 from headrace.errors import InvalidInput
 from headrace.schema.references import Reference
 from headrace.schema.tags import Tag, parse_tag
+from headrace.units import parse_bytes
 
 __all__ = [
+    "BYTE_SIZE",
+    "LAKE_VARIABLE",
     "REFERENCE",
     "SHARE",
     "TAG",
@@ -61,6 +64,18 @@ class _Share(click.ParamType[tuple[str, float]]):
         return name, share
 
 
+class _ByteSize(click.ParamType[int]):
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_bytes(value)
+        except InvalidInput as error:
+            self.fail(error.message, param, ctx)
+
+
 class _Reference(click.ParamType[Reference]):
     """LAKE::DATASET and a selector; the lake comes from HEADRACE_LAKE where the text names none."""
 
@@ -90,6 +105,7 @@ class _Reference(click.ParamType[Reference]):
         return reference
 
 
+BYTE_SIZE = _ByteSize()
 TAG = _Tag()
 SHARE = _Share()
 DATASET = _Reference(takes_selector=False)

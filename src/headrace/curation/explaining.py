@@ -124,7 +124,14 @@ def _verdict(
     if lost is not None:
         return (
             StageVerdict(
-                stage.name, stage.kind, "dropped", {}, lost["operator"], lost["reason"], lost["value"], lost["threshold"]
+                stage.name,
+                stage.kind,
+                "dropped",
+                {},
+                lost["operator"],
+                lost["reason"],
+                lost["value"],
+                lost["threshold"],
             ),
             None,
         )

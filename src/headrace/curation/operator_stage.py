@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from headrace.curation.chunk_claims import ChunkClaims
 from headrace.curation.executor.pool import Loss
 from headrace.curation.executor.step import Step
 from headrace.curation.executor.task import Task
@@ -28,6 +30,9 @@ __all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner"]
 
 Measured = Callable[[pa.Table, int], NDArray[np.bool_]]
 """(rows, number of the first) -> which of them are measured, [num_rows]; the others get nulls and stay."""
+
+
+_WAIT_SECONDS = 0.5
 
 
 class TaskRunner(Protocol):
@@ -71,7 +76,7 @@ class OperatorStage:
         *,
         name: str,
         measured: Measured | None = None,
-        chunk: ChunkSize = ChunkSize(),
+        chunk: ChunkSize | None = None,
         retries: bool = False,
     ) -> None:
         """
@@ -84,11 +89,12 @@ class OperatorStage:
         self._steps = list(steps)
         self._name = name
         self._measured = measured
-        self._chunk = chunk
+        self._chunk = chunk or ChunkSize()
         self._retries = retries
         self._ledgers = [
             Ledger(stage_store.store, ledger_base(stage_store, step), schema=block_schema(step.spec)) for step in steps
         ]
+        self._claims = ChunkClaims(stage_store.store, stage_store.base, steps=self._steps)
         self.calls = {step.spec.name: 0 for step in steps}
 
     def result_schema(self, schema: pa.Schema) -> pa.Schema:
@@ -125,16 +131,20 @@ class OperatorStage:
         """
         self.check(rows.schema)
         progress.start(f"stage {self._name}", total_rows=rows.num_rows)
-        for ledger in self._ledgers:
-            ledger.refresh()
+        self._refresh()
         parts: list[list[NDArray[np.bytes_]]] = []
+        elsewhere: list[Task] = []  # somebody else works on them
 
         def tasks() -> Iterator[Task]:
             for part in self._parts(rows):
                 parts.append(part.ids)
                 todo = self._todo(part)
                 progress.advance(rows=part.table.num_rows - int((todo > 0).sum()))
-                yield from self._tasks(part, todo)
+                for task in self._tasks(part, todo):
+                    if self._claims.take(task):
+                        yield task
+                    else:
+                        elsewhere.append(task)
 
         def done(task: Task) -> None:
             progress.advance(rows=task.num_rows)
@@ -149,10 +159,29 @@ class OperatorStage:
             if step_idx == NOBODY or len(task.step_idxs) == 1:
                 progress.advance(rows=1)
 
-        runner.run(tasks(), done=done, given_up=given_up)
+        try:
+            runner.run(tasks(), done=done, given_up=given_up)
+            self._refresh()
+            while elsewhere:
+                elsewhere = [task for task in elsewhere if not self._is_known(task)]
+                ours = [task for task in elsewhere if self._claims.take(task)]
+                elsewhere = [task for task in elsewhere if all(task is not mine for mine in ours)]
+                runner.run(iter(ours), done=done, given_up=given_up)
+                if elsewhere and not ours:
+                    time.sleep(_WAIT_SECONDS)
+                self._refresh()
+        finally:
+            self._claims.release()
+        return self._assembled(rows, parts)
+
+    def _refresh(self) -> None:
         for ledger in self._ledgers:
             ledger.refresh()
-        return self._assembled(rows, parts)
+
+    def _is_known(self, task: Task) -> bool:
+        """Whether somebody has finished it; a retry asks for a later attempt, which nobody else makes for us."""
+        pairs = zip(task.step_idxs, task.ids, strict=True)
+        return not self._retries and all((self._ledgers[idx].places(ids) >= 0).all() for idx, ids in pairs)
 
     def _parts(self, rows: StageRows) -> Iterator[_Part]:
         read = {"_source", "_row", "_id"} & set(rows.schema.names)

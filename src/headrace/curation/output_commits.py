@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +18,6 @@ from headrace.datasets.snapshot import Snapshot
 from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound
 from headrace.progress import Progress
 from headrace.schema.tags import Tag, has_tags, normalise_tags
-from headrace.schema.tags import Tag
 
 __all__ = ["CONTENT_TAG", "commit_output", "committed_output"]
 
@@ -63,8 +61,8 @@ def commit_output(
     """
     if not rows.num_rows:
         raise InvalidInput(
-            f"output {output.name!r}: no row came through stage {output.stage!r}, so there is nothing to commit. To see "
-            "where they were dropped: headrace recipe show last"
+            f"output {output.name!r}: no row came through stage {output.stage!r}, so there is nothing to commit. To "
+            "see where they were dropped: headrace recipe show last"
         )
     tags = _tags(output, rows)
     schema = _output_schema(rows)
@@ -90,9 +88,7 @@ def _tags(output: StaticOutput, rows: StageRows) -> tuple[Tag, ...]:
 def _output_schema(rows: StageRows) -> pa.Schema:
     """Columns that are committed: media as bytes, none of those that belong to the run."""
     fields = [field for field in rows.schema if not field.name.startswith("_")]
-    return pa.schema(
-        [field if media_kind(field) is None else field.with_type(pa.large_binary()) for field in fields]
-    )
+    return pa.schema([field if media_kind(field) is None else field.with_type(pa.large_binary()) for field in fields])
 
 
 def _batches(

@@ -10,17 +10,41 @@ from typing import Any
 from headrace.curation.executor.step import Step
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.plan_hash import PlanHash
-from headrace.curation.sources import OpenSource, open_sources
+from headrace.curation.sources import OpenSource, lake_uri, open_sources
 from headrace.curation.stage_cache import StageCache, stage_key
 from headrace.curation.stage_graph import graph_of
 from headrace.curation.stage_result import StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.static_plan import CheckWork, OperatorWork, StaticPlan, StaticSource, StaticStage
 from headrace.datasets.lake import Lake
+from headrace.errors import InvalidInput
 from headrace.storage.canonical import canonical_json
 from headrace.storage.digests import digest_hex
 
-__all__ = ["PlannedStage", "RecipePlan", "is_operator_stage", "passes_through", "source_key", "steps_of"]
+__all__ = [
+    "PlannedStage",
+    "RecipePlan",
+    "default_lake",
+    "is_operator_stage",
+    "passes_through",
+    "source_key",
+    "steps_of",
+]
+
+
+def default_lake(static: StaticPlan, *, folder: Path) -> str:
+    """The lake of the first source that names one; relative paths start at the recipe's folder.
+
+    Raises:
+        InvalidInput: None does.
+    """
+    for source in static.sources:
+        if source.reference.lake is not None:
+            return lake_uri(source.reference.lake, folder=folder)
+    raise InvalidInput(
+        f"recipe {static.name}: no source names its lake, so say which one holds them: --lake LAKE, or set "
+        "HEADRACE_LAKE"
+    )
 
 
 def is_operator_stage(stage: StaticStage) -> bool:
@@ -100,7 +124,7 @@ class RecipePlan:
         self.sources: dict[str, OpenSource] = {
             source.name: source for source in open_sources(_used(static), lake=lake, folder=folder)
         }
-        self.stage_store = StageStore(lake, [source.snapshot.dataset.id_in_store for source in self.sources.values()])
+        self.stage_store = StageStore(lake, [source.uid for source in self.sources.values()])
         self.cache = StageCache(self.stage_store)
 
     @property

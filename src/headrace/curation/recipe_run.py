@@ -127,7 +127,7 @@ class Run:
         return f"<Run {self.id} of {self.record.recipe}: {', '.join(self.outputs) or 'no outputs'}>"
 
 
-def run_plan(plan: RecipePlan, *, options: RunOptions = RunOptions(), progress: Progress = NO_PROGRESS) -> Run:
+def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: Progress = NO_PROGRESS) -> Run:
     """Run every stage that is not known, and commit the outputs.
 
     An interrupted run leaves what it finished in the lake: the next one goes on from there.
@@ -137,7 +137,7 @@ def run_plan(plan: RecipePlan, *, options: RunOptions = RunOptions(), progress: 
         HeadraceError: As the stages raise.
     """
     plan.lake.store.prepare_for_writing()
-    run = _Running(plan, options, progress)
+    run = _Running(plan, options or RunOptions(), progress)
     write_run(plan.stage_store, run.record)
     try:
         found = run.run()
@@ -316,7 +316,7 @@ class _Running:
             rows,
             stage_store=self._plan.stage_store,
             sources=self._plan.sources,
-            message=f"recipe {self._plan.static.name}, plan {self._plan.hash[:12]}, run {self.record.run_id}, of {read}",
+            message=f"recipe {self.record.recipe}, plan {self._plan.hash[:12]}, run {self.record.run_id}, of {read}",
             progress=self._progress,
         )
         for source in self._plan.sources.values():

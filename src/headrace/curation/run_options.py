@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace.curation.operator_stage import ChunkSize
 from headrace.errors import InvalidInput
@@ -63,7 +63,7 @@ class RunOptions:
     timeout_seconds: float | None = 600.0
     max_bad: BadRowLimit | None = None
     retries: bool = False
-    chunk: ChunkSize = ChunkSize()
+    chunk: ChunkSize = field(default_factory=ChunkSize)
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 0:

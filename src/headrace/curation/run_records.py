@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from headrace.curation.stage_rows import CURATION, StageStore
+from headrace.curation.stage_rows import StageStore
+from headrace.datasets.derived_views import CURATION
 from headrace.errors import InvalidInput, NotFound
 from headrace.schema.near_misses import near_miss
 from headrace.storage.canonical import read_json
@@ -102,8 +103,8 @@ def find_run(store: ObjectStore, run_id: str) -> RunRecord:
     known = sorted({found for found, _ in _keys(store)})
     matching = known[-1:] if run_id == "last" else [found for found in known if found.startswith(run_id)]
     if len(matching) != 1:
-        said = "several runs begin like this" if matching else f"no such run.{near_miss(run_id, known)}"
-        raise NotFound(f"run {run_id!r}: {said}. To see all: headrace recipe status --lake {store.uri}")
+        said = "several begin like this." if matching else f"there is none.{near_miss(run_id, known)}"
+        raise NotFound(f"run {run_id!r}: {said} To see all: headrace recipe status {store.uri}")
     keys = [key for found, key in _keys(store) if found == matching[0]]
     return _read(store, next((key for key in keys if not key.endswith(".running.json")), keys[0]))
 

@@ -72,9 +72,7 @@ class RunWorkers:
         steps = self._steps[stage]
         if self._options.num_workers == 0 or self._lake.uri.startswith("memory:"):  # no other process sees that memory
             ledgers = [
-                Ledger(
-                    self._stage_store.store, ledger_base(self._stage_store, step), schema=block_schema(step.spec)
-                )
+                Ledger(self._stage_store.store, ledger_base(self._stage_store, step), schema=block_schema(step.spec))
                 for step in steps
             ]
             snapshots = {name: source.snapshot for name, source in self._sources.items()}

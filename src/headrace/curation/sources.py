@@ -20,7 +20,7 @@ from headrace.datasets.snapshot import Snapshot
 from headrace.errors import InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["OpenSource", "open_sources", "source_schema"]
+__all__ = ["OpenSource", "lake_uri", "open_sources", "source_schema"]
 
 
 def source_schema(snapshot: Snapshot) -> pa.Schema:
@@ -48,6 +48,11 @@ class OpenSource:
     def reference(self) -> str:
         """The snapshot in its lake, by id."""
         return f"{self.snapshot.dataset.name}@id:{self.snapshot.id}"
+
+    @property
+    def uid(self) -> str:
+        """Of the dataset; never reused, unlike its name."""
+        return self.snapshot.dataset.base.rstrip("/").rpartition("/")[2]
 
     @property
     def schema(self) -> pa.Schema:
@@ -89,6 +94,11 @@ class OpenSource:
         return writer.finish()
 
 
+def lake_uri(place: str, *, folder: Path) -> str:
+    """The lake that a recipe in this folder means."""
+    return place if "://" in place else str(folder / place)
+
+
 def open_sources(sources: Sequence[StaticSource], *, lake: Lake, folder: Path) -> list[OpenSource]:
     """Open each source and log its snapshot, so that nothing collects it while it is read.
 
@@ -105,7 +115,7 @@ def open_sources(sources: Sequence[StaticSource], *, lake: Lake, folder: Path) -
         place = source.reference.lake
         here = lake
         if place is not None:
-            uri = place if "://" in place else str(folder / place)
+            uri = lake_uri(place, folder=folder)
             here = lakes.setdefault(uri, connect(uri))
         snapshot = here.snapshot(f"{source.reference.dataset}{source.reference.selector}")
         logged = snapshot.dataset.log_snapshot(snapshot)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
+from headrace.datasets.derived_views import CURATION
 from headrace.storage.canonical import canonical_json
 from headrace.storage.digests import digest_hex
 from headrace.storage.parts import PartRecord, read_part, write_part
@@ -16,10 +17,7 @@ from headrace.storage.parts import PartRecord, read_part, write_part
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
 
-__all__ = ["CURATION", "ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore"]
-
-CURATION: Final = "derived/curation/"
-"""Everything that runs keep, to share and to go on from. Without it they only compute again."""
+__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore"]
 
 ROW_COLUMNS: Final = pa.schema(
     [

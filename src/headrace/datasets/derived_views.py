@@ -1,4 +1,4 @@
-"""What lies below `derived/`: which training views and streams may hold rows of a dataset."""
+"""What lies below `derived/`: which training views, streams and results of recipes may hold rows of a dataset."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from headrace.storage.store import ObjectStat, ObjectStore
 if TYPE_CHECKING:
     from headrace.datasets.dataset import Dataset
 
-__all__ = ["STREAMS", "VIEWS", "remove_empty_folders", "streams_of", "views_that_may_hold"]
+__all__ = ["CURATION", "STREAMS", "VIEWS", "derived_from", "remove_empty_folders", "views_that_may_hold"]
 
 VIEWS = "derived/views/"
 STREAMS = "derived/stream/"
 """Pages and plans of the training loader, by dataset; pages hold the texts of rows."""
+CURATION = "derived/curation/"
+"""What recipes computed, in one folder for each set of datasets that they read: their ids, joined by '+'."""
 _ID_LENGTH = 64
 
 
@@ -41,10 +43,18 @@ def views_that_may_hold(dataset: Dataset, *, safe: Collection[str] = ()) -> Iter
             yield stat
 
 
-def streams_of(dataset: Dataset) -> Iterator[ObjectStat]:
-    """Objects that the training loader derived from a dataset's rows."""
+def derived_from(dataset: Dataset) -> Iterator[ObjectStat]:
+    """Objects that the training loader and recipes derived from a dataset's rows.
+
+    Records of runs stay: they hold counts and names of stages, and no row.
+    """
+    store = dataset.lake.store
     uid = dataset.base.rstrip("/").rpartition("/")[2]
-    yield from dataset.lake.store.list(f"{STREAMS}{uid}/")
+    yield from store.list(f"{STREAMS}{uid}/")
+    for stat in store.list(CURATION):
+        scope, _, place = stat.key[len(CURATION) :].partition("/")
+        if uid in scope.split("+") and not place.startswith("runs/"):
+            yield stat
 
 
 def remove_empty_folders(store: ObjectStore, keys: Collection[str]) -> None:

@@ -21,7 +21,7 @@ from headrace.datasets.addresses import AddressSet, addresses_key, write_address
 from headrace.datasets.batches import Origin
 from headrace.datasets.column_rewriting import erased_column, parts_with_rows
 from headrace.datasets.columns import media_kind
-from headrace.datasets.derived_views import VIEWS, remove_empty_folders, streams_of, views_that_may_hold
+from headrace.datasets.derived_views import VIEWS, derived_from, remove_empty_folders, views_that_may_hold
 from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.kept_indexes import forget_indexes
 from headrace.datasets.layouts import CommitLayout, LayoutDocument
@@ -460,7 +460,7 @@ class _Purge:
     def _delete_views(self, snapshots: Sequence[str]) -> set[str]:
         """Delete what was derived from these rows; returns the names of views."""
         forget_indexes(self._store)  # of interrupted commits, which may hold the same texts
-        for stat in [*self._store.list(chunks_prefix(self._dataset.base)), *streams_of(self._dataset)]:
+        for stat in [*self._store.list(chunks_prefix(self._dataset.base)), *derived_from(self._dataset)]:
             self._store.delete(stat.key)
         safe = set(self._state.snapshots) - set(snapshots)
         keys = [stat.key for stat in views_that_may_hold(self._dataset, safe=safe)]

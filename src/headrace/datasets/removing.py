@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from headrace.datasets.dataset_state import DatasetState
-from headrace.datasets.derived_views import remove_empty_folders, streams_of, views_that_may_hold
+from headrace.datasets.derived_views import derived_from, remove_empty_folders, views_that_may_hold
 from headrace.datasets.kept_indexes import forget_indexes
 from headrace.datasets.lake_state import DatasetRecord, LakeState
 from headrace.datasets.sidecars import chunks_prefix
@@ -95,7 +95,7 @@ def purge_dataset(lake: Lake, name: str, *, dry_run: bool) -> int:
 def purgeable_objects(dataset: Dataset) -> Iterator[ObjectStat]:
     """All that a purge removes: the dataset's folder but for its log, and what may have been derived from it."""
     yield from views_that_may_hold(dataset)
-    yield from streams_of(dataset)
+    yield from derived_from(dataset)
     for prefix in (dataset.base, chunks_prefix(dataset.base)):
         for stat in dataset.lake.store.list(prefix):
             if not stat.key.startswith(f"{dataset.base}log/"):

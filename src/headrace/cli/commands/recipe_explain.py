@@ -1,0 +1,22 @@
+"""`headrace recipe explain`."""
+
+from __future__ import annotations
+
+import click
+
+from headrace.cli.command import command
+from headrace.cli.output import Output
+from headrace.cli.recipe_report import print_explanation
+from headrace.cli.recipe_targets import find_recorded_run, lake_option
+
+
+@command("explain", example="headrace recipe explain last --sample cat/001.jpg --lake lake")
+@click.argument("run")
+@click.option("--sample", required=True, metavar="ID", help="The row's _id, or its key where only one row has it.")
+@lake_option
+def explain(output: Output, *, run: str, sample: str, lake: str | None) -> None:
+    """Say what each stage of a run did with a sample: values before and after, and why it went or stayed."""
+    from headrace.curation.explaining import explain as explained
+
+    found, record = find_recorded_run(run, lake)
+    print_explanation(output, explained(found, record, sample=sample))
