@@ -1,0 +1,64 @@
+"""The command line of a folder of proofs: runs them and prints one table."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from proofs.forking import preload
+from proofs.outcomes import Outcome
+from proofs.run import prove
+
+__all__ = ["run_package"]
+
+_SHOWN = 8  # cases of one proof that have violations
+
+
+def run_package(
+    package: str, proofs: Sequence[str], arguments: list[str], *, description: str, warm_up: Callable[[], None]
+) -> int:
+    """0 if no proof found a violation, else 1."""
+    parser = argparse.ArgumentParser(prog=f"python -m proofs.{package}", description=description)
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=f"one of {', '.join(proofs)}; default all")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--full", action="store_true", help="everything: minutes on two cores")
+    size.add_argument("--quick", action="store_true", help="a sample of everything: seconds (the default)")
+    parser.add_argument("--seed", type=int, default=None, help="the same seed does the same; default: a new one")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cases at a time")
+    parser.add_argument("--case", help="only this case of the proof, as a violation names it")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.proofs if name not in proofs]
+    if unknown:
+        parser.error(f"no proof {', '.join(unknown)}; there are {', '.join(proofs)}")
+    seed = int.from_bytes(os.urandom(4), "little") if chosen.seed is None else chosen.seed
+    logging.disable(logging.WARNING)
+    preload(warm_up)
+    outcomes = []
+    for name in chosen.proofs or proofs:
+        outcomes.append(
+            prove(f"{package}.{name}", seed=seed, is_full=chosen.full, num_workers=chosen.jobs, case=chosen.case)
+        )
+        _print_details(package, name, outcomes[-1], seed=seed)
+    print(f"\n{'proof':18}{'runs':>10}{'violations':>12}{'seconds':>9}  seed {seed}")
+    for outcome in outcomes:
+        remark = f"  skipped: {outcome.skipped}" if outcome.skipped else ""
+        name = outcome.proof.rpartition(".")[2]
+        print(f"{name:18}{outcome.runs:>10,}{len(outcome.violations):>12}{outcome.seconds:>9.1f}{remark}")
+    return 0 if all(outcome.is_clean for outcome in outcomes) else 1
+
+
+def _print_details(package: str, name: str, outcome: Outcome, *, seed: int) -> None:
+    print(f"\n{name}")
+    for note in outcome.notes:
+        print(f"  {note}")
+    first = dict(reversed(outcome.violations))  # of each case
+    for case, text in list(first.items())[::-1][:_SHOWN]:
+        count = sum(found == case for found, _ in outcome.violations)
+        print(f"  VIOLATION in {case} (of {count} there): {text}")
+        print(f"    again: .venv/bin/python -m proofs.{package} --seed {seed} --case {case} {name}")
+    if len(first) > _SHOWN:
+        print(f"  … and in {len(first) - _SHOWN} more cases")
+    sys.stdout.flush()
