@@ -1,0 +1,1 @@
+"""Recipes: from datasets to curated datasets, planned and hashed before anything runs."""
