@@ -25,6 +25,7 @@ PROGRAM = "headrace"
 
 _BASICS = "Datasets"
 _TRAINING = "From datasets to training data"
+_CURATING = "Curating"
 _LOOKING = "Looking and comparing"
 _REMOVING = "Removing and bringing back"
 _TRUST = "Trust"
@@ -71,6 +72,7 @@ COMMANDS = {
     "stream": LazyCommand(
         "headrace.cli.commands.stream:stream", "Look at snapshots the way a training loop reads them.", _TRAINING
     ),
+    "recipe": LazyCommand("headrace.cli.commands.recipe:recipe", "Check recipes before anything runs.", _CURATING),
     "export": LazyCommand("headrace.cli.commands.export:export", "Write a snapshot in another format.", _TRAINING),
     "sample": LazyCommand("headrace.cli.commands.sample:sample", "Show some rows.", _LOOKING),
     "query": LazyCommand("headrace.cli.commands.query:query", "Run SQL over the rows of a snapshot.", _LOOKING),
@@ -124,8 +126,10 @@ def _report(failure: Failure, words: Sequence[str]) -> None:
 
         click.echo(traceback.format_exc(), err=True)
     if "--json" in options:
-        document = {"error": {"code": failure.code, "message": failure.message}}
-        write_stdout(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        error: dict[str, object] = {"code": failure.code, "message": failure.message}
+        if failure.problems:
+            error["problems"] = list(failure.problems)
+        write_stdout(json.dumps({"error": error}, ensure_ascii=False, indent=2) + "\n")
     click.echo(click.style("error: ", fg="red", bold=True) + failure.message, err=True)
 
 
