@@ -37,7 +37,7 @@ def poison(text: str, *, log: str = "") -> int | Drop:
             return Drop("too short", len(text), 100)
         case "eat":
             held = bytearray(1 << 30)
-            held[:: 4096] = b"x" * len(held[::4096])
+            held[::4096] = b"x" * len(held[::4096])
             time.sleep(5)
     return len(text)
 

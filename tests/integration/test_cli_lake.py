@@ -519,6 +519,13 @@ COMMANDS = dict(_commands(cli))
 
 
 _ADD_COLUMN = ["columns", "add", "lake::photos", "scores.csv", "--name", "aesthetic"]
+_RECIPE = """\
+recipe: large-images
+parameters: {min_side: 64}
+sources: {photos: photos@raw}
+stages:
+  - {name: large, filter: least(image.width, image.height) >= ${min_side}}
+"""
 _BEFORE_EXAMPLES = {
     ("columns", "drop"): [_ADD_COLUMN],
     ("columns", "list"): [_ADD_COLUMN],
@@ -536,6 +543,8 @@ def test_example_of_help_runs_and_its_hint_too(path: tuple[str, ...], folder: Pa
         shutil.rmtree("lake")
     if path[0] == "columns":
         Path("scores.csv").write_text("name,score\n0.png,0.5\n2.png,0.75\n", encoding="utf-8")
+    if path[0] == "recipe":
+        Path("recipe.yaml").write_text(_RECIPE, encoding="utf-8")
     for before in _BEFORE_EXAMPLES.get(path, []):
         run(*before)
     if path == ("dataset", "forget"):

@@ -60,7 +60,9 @@ def test_run_commits_what_came_through_and_says_what_did_not(tmp_path: Path) -> 
     lake = lake_with(tmp_path, ["apple", "ok", "bad-1", "short-1", "pear", "melon"])
     found = run(lake, recipe())
     assert [row["upper"] for row in found.outputs["final"].to_arrow().to_pylist()] == ["APPLE", "PEAR", "MELON"]
-    assert {name: (stage.rows_in, stage.rows_out, stage.dropped, stage.quarantined) for name, stage in found.stages.items()} == {
+    assert {
+        name: (stage.rows_in, stage.rows_out, stage.dropped, stage.quarantined) for name, stage in found.stages.items()
+    } == {
         "measure": (6, 4, 1, 1),
         "long": (4, 3, 1, 0),
         "capitals": (3, 3, 0, 0),

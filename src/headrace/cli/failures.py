@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import click
@@ -13,11 +14,12 @@ __all__ = ["INTERRUPTED", "Failure", "describe_failure"]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`code` is stable and goes into the JSON document; `message` is for people."""
+    """`code` is stable and goes into the JSON document; `message` is for people; `problems` are for editors."""
 
     exit_code: int
     code: str
     message: str
+    problems: tuple[Mapping[str, object], ...] = ()  # of a recipe: message, file, line and column of each
 
 
 INTERRUPTED = Failure(
@@ -30,7 +32,8 @@ INTERRUPTED = Failure(
 def describe_failure(error: BaseException) -> Failure:
     """Exit code and message of an exception that ended a command."""
     if isinstance(error, HeadraceError):
-        return Failure(error.exit_code, error.code, error.message or type(error).__name__)
+        problems = tuple(problem.to_json() for problem in getattr(error, "problems", ()))
+        return Failure(error.exit_code, error.code, error.message or type(error).__name__, problems)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return Failure(2, "usage", error.format_message())
     if isinstance(error, click.UsageError):

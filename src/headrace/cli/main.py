@@ -72,6 +72,12 @@ COMMANDS = {
     "stream": LazyCommand(
         "headrace.cli.commands.stream:stream", "Look at snapshots the way a training loop reads them.", _TRAINING
     ),
+    "init": LazyCommand(
+        "headrace.cli.commands.init:init", "Start a project from a template, with its data.", _CURATION
+    ),
+    "recipe": LazyCommand(
+        "headrace.cli.commands.recipe:recipe", "Check, run and explain recipes, and look at their runs.", _CURATION
+    ),
     "export": LazyCommand("headrace.cli.commands.export:export", "Write a snapshot in another format.", _TRAINING),
     "operators": LazyCommand(
         "headrace.cli.commands.operators:operators", "Look at the operators that recipes are made of.", _CURATION
@@ -128,8 +134,10 @@ def _report(failure: Failure, words: Sequence[str]) -> None:
 
         click.echo(traceback.format_exc(), err=True)
     if "--json" in options:
-        document = {"error": {"code": failure.code, "message": failure.message}}
-        write_stdout(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        error: dict[str, object] = {"code": failure.code, "message": failure.message}
+        if failure.problems:
+            error["problems"] = list(failure.problems)
+        write_stdout(json.dumps({"error": error}, ensure_ascii=False, indent=2) + "\n")
     click.echo(click.style("error: ", fg="red", bold=True) + failure.message, err=True)
 
 

@@ -27,7 +27,7 @@ from headrace.datasets.sql_guard import (
 from headrace.errors import InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["Expression", "Filter"]
+__all__ = ["Expression", "Filter", "check_expression"]
 
 # Names inside DuckDB; no column may start with an underscore.
 _ROWS = "_headrace_rows"
@@ -173,6 +173,24 @@ class Expression:
         return found
 
 
+def check_expression(expression: str, *, subject: str, connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Check an expression whose columns are not known yet, and give the names that it reads, sorted.
+
+    Syntax, functions and everything else that needs no schema is checked; `Filter.parse` checks the rest later.
+
+    Args:
+        connection: A locked one; reading many expressions needs no more than one.
+
+    Raises:
+        InvalidInput: Not one expression, or it could read more than its row.
+    """
+    sql = SqlText.checked(subject, expression, prefix=_PREFIX, suffix=_SUFFIX)
+    sql.refuse_breakouts()
+    walk = _FormWalk(sql, pa.schema([]))
+    walk.visit(_only_expression(sql, sql.parse(connection)), frozenset())
+    return tuple(sorted(walk.columns))
+
+
 def _narrow_schema(schema: pa.Schema) -> pa.Schema:
     """Media columns, which hold bytes in the dataset's schema, as the structs that filters see."""
     return pa.schema(
@@ -285,6 +303,18 @@ class _FilterWalk:
                 location,
             )
         return self._schema.field(matches[0])
+
+
+class _FormWalk(_FilterWalk):
+    """The same without a schema: any name may be a column."""
+
+    def _refuse_old_lambda(self, node: Mapping[str, JsonNode]) -> None:
+        """Whether `a -> b` means a lambda depends on the columns."""
+
+    def _resolve(self, node: Mapping[str, JsonNode], parameters: frozenset[str]) -> None:
+        names = node.get("column_names")
+        if isinstance(names, list) and names and str(names[0]).casefold() not in parameters:
+            self.columns.add(str(names[0]))
 
 
 def _parameter_names(node: JsonNode) -> Iterator[str]:

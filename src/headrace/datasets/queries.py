@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -22,7 +22,7 @@ from headrace.datasets.sql_guard import (
 from headrace.errors import InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["QueryLimits", "run_query"]
+__all__ = ["QueryLimits", "check_query", "run_query"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _UNKNOWN_COLUMN = re.compile(r'column "([^"]+)" not found')
@@ -55,12 +55,7 @@ def run_query(
         InvalidInput: Not one SELECT over these tables, wrong SQL, or above a limit; with the 1-based character.
     """
     bounds = QueryLimits() if limits is None else limits
-    for name in tables:
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(f"query: table name {name!r} is not letters, digits and _ (100 at most)")
-    folded = {name.casefold() for name in tables}
-    if len(folded) != len(tables):
-        raise InvalidInput("query: table names must differ in more than case")
+    _check_table_names(tables, subject="query")
     text = SqlText.checked("query", sql)
     connection = open_locked_connection(
         memory_limit_bytes=bounds.memory_bytes,
@@ -68,8 +63,7 @@ def run_query(
         timeout_seconds=bounds.timeout_seconds,
     )
     try:
-        walk = _QueryWalk(text, frozenset(folded), known=tuple(tables))
-        walk.visit(text.parse(connection), frozenset())
+        walk = _walked(text, tuple(tables), connection)
         left_out: list[str] = []
         try:
             for name, table in tables.items():
@@ -81,6 +75,39 @@ def run_query(
             raise _refused(text, error, bounds, walk.places, left_out) from error
     finally:
         connection.close()
+
+
+def check_query(
+    sql: str, tables: Collection[str], *, subject: str, connection: duckdb.DuckDBPyConnection
+) -> frozenset[str]:
+    """Check a SELECT whose tables are known by name only, and give the names of those that it reads.
+
+    Syntax, functions and tables are checked; columns and types are when the query runs.
+
+    Args:
+        connection: A locked one; reading many queries needs no more than one.
+
+    Raises:
+        InvalidInput: Not one SELECT over these tables, or it could read something else.
+    """
+    _check_table_names(tables, subject=subject)
+    text = SqlText.checked(subject, sql)
+    uses = _walked(text, tuple(tables), connection).uses
+    return frozenset(name for name in tables if name.casefold() in uses)
+
+
+def _check_table_names(tables: Collection[str], *, subject: str) -> None:
+    for name in tables:
+        if not _NAME.fullmatch(name):
+            raise InvalidInput(f"{subject}: table name {name!r} is not letters, digits and _ (100 at most)")
+    if len({name.casefold() for name in tables}) != len(tables):
+        raise InvalidInput(f"{subject}: table names must differ in more than case")
+
+
+def _walked(text: SqlText, tables: tuple[str, ...], connection: duckdb.DuckDBPyConnection) -> _QueryWalk:
+    walk = _QueryWalk(text, frozenset(name.casefold() for name in tables), known=tables)
+    walk.visit(text.parse(connection), frozenset())
+    return walk
 
 
 def _register(

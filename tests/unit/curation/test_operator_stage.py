@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def step(operator: Operator[Any, Any], *, key: str = "ab" * 32, column: str = "t
     spec = operator.spec
     return Step(
         spec,
-        columns={name: column for name in spec.inputs},
+        columns=dict.fromkeys(spec.inputs, column),
         outputs={name: name for name in spec.outputs},
         settings=spec.bind(settings),
         key=key,
@@ -81,8 +81,8 @@ class Bench:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Lake]:
-    yield headrace.connect(str(tmp_path / "lake"))
+def lake(tmp_path: Path) -> Lake:
+    return headrace.connect(str(tmp_path / "lake"))
 
 
 def test_rows_that_fail_or_are_dropped_leave_their_neighbours(lake: Lake) -> None:
@@ -133,9 +133,7 @@ def test_batch_that_fails_is_halved_down_to_its_bad_rows(lake: Lake) -> None:
 
 def test_unmeasured_rows_stay_with_null(lake: Lake) -> None:
     bench = Bench(lake, [f"text {idx}" for idx in range(10)])
-    result = bench.inline(
-        [step(poison)], measured=lambda table, start: table.column("_row").to_numpy() % 2 == 0
-    )
+    result = bench.inline([step(poison)], measured=lambda table, start: table.column("_row").to_numpy() % 2 == 0)
     assert [row["length"] for row in bench.kept(result)] == [6, None] * 5
     assert result.calls == {"test.poison": 5}
 
@@ -144,7 +142,7 @@ def test_stage_without_rows_and_missing_columns(lake: Lake) -> None:
     bench = Bench(lake, ["only"])
     bench.rows = bench.store.write(bench.store.table(bench.rows).slice(0, 0))
     assert bench.inline([step(poison)]).rows.num_rows == 0
-    with pytest.raises(InvalidInput, match="reads column 'txet' as 'text', which is not there. Did you mean 'text'"):
+    with pytest.raises(InvalidInput, match=r"reads column 'txet' as 'text', which is not there\. Did you mean 'text'"):
         bench.inline([step(poison, column="txet")])
 
 

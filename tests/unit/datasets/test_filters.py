@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from headrace.datasets.columns import media_field
-from headrace.datasets.filters import Filter
+from headrace.datasets.filters import Filter, check_expression
+from headrace.datasets.sql_connection import open_locked_connection
 from headrace.errors import InvalidInput
 
 MEDIA = pa.struct([("size", pa.int64()), ("format", pa.string()), ("width", pa.int32()), ("digest", pa.binary(32))])
@@ -334,3 +335,31 @@ def test_column_with_a_name_like_our_own_can_be_filtered_on(name: str) -> None:
     table = pa.table({name: [1, 2, 3]})
     condition = Filter.parse(f"{name} > 1", table.schema)
     assert condition.mask(table).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("expression", "columns"),
+    [
+        ("blur >= 30.0", ("blur",)),
+        ("image.width > 3 AND lower(label) = 'a'", ("image", "label")),
+        ("len(list_filter(labels, lambda x: x = y)) > 0", ("labels", "y")),
+        ("document -> 'a' = 'b'", ("document",)),
+        ("TRUE", ()),
+    ],
+)
+def test_expression_is_checked_before_its_columns_are_known(expression: str, columns: tuple[str, ...]) -> None:
+    with open_locked_connection(memory_limit_bytes=1 << 28, num_threads=1, timeout_seconds=10) as connection:
+        assert check_expression(expression, subject="filter", connection=connection) == columns
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["blur >=", "random() < 0.5", "x IN (SELECT 1)", "sum(x) > 1", "x > 1; y", "read_text('a') = 'b'", "", "x > ?",
+     "row_number() OVER () = 1", "x) OR (y", "nosuch(x)", "age(x) > INTERVAL 1 DAY", "x -- y"],
+)  # fmt: skip
+def test_expression_that_no_columns_could_save_is_refused(expression: str) -> None:
+    with (
+        open_locked_connection(memory_limit_bytes=1 << 28, num_threads=1, timeout_seconds=10) as connection,
+        pytest.raises(InvalidInput, match=r"^filter"),
+    ):
+        check_expression(expression, subject="filter", connection=connection)

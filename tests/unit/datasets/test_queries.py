@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from headrace.datasets.queries import QueryLimits, run_query
+from headrace.datasets.queries import QueryLimits, check_query, run_query
+from headrace.datasets.sql_connection import open_locked_connection
 from headrace.errors import InvalidInput
 
 TABLE = pa.table({"a": range(10), "b": ["x", "y"] * 5, "l": [["p", "q"]] * 10})
@@ -315,3 +316,33 @@ def test_query_engine_itself_refuses_files(tmp_path: Path) -> None:
         connection.close()
     assert list(tmp_path.iterdir()) == [canary]
     assert hidden.num_rows == 10
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("SELECT * FROM a JOIN b USING (id)", {"a", "b"}),
+        ("WITH c AS (SELECT * FROM A) SELECT count(*) > 1 FROM c", {"a"}),
+        ("SELECT nosuchcolumn FROM b WHERE x IN (SELECT y FROM b)", {"b"}),
+        ("SELECT 1", set()),
+    ],
+)
+def test_query_is_checked_before_its_tables_are_known(sql: str, tables: set[str]) -> None:
+    with open_locked_connection(memory_limit_bytes=1 << 28, num_threads=1, timeout_seconds=10) as connection:
+        assert check_query(sql, ["a", "b"], subject="sql", connection=connection) == tables
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("SELECT * FROM c", ["a"]), ("SELECT * FROM 'x.parquet'", ["a"]), ("DROP TABLE a", ["a"]), ("SELECT", ["a"]),
+        ("SELECT 1; SELECT 2", ["a"]), ("SELECT * FROM read_csv('x')", ["a"]), ("SELECT getenv('A') FROM a", ["a"]),
+        ("SELECT 1", ["a-b"]), ("SELECT 1", ["a", "A"]), ("SUMMARIZE a", ["a"]),
+    ],
+)  # fmt: skip
+def test_query_that_no_tables_could_save_is_refused(sql: str, names: list[str]) -> None:
+    with (
+        open_locked_connection(memory_limit_bytes=1 << 28, num_threads=1, timeout_seconds=10) as connection,
+        pytest.raises(InvalidInput, match=r"^sql"),
+    ):
+        check_query(sql, names, subject="sql", connection=connection)

@@ -1,0 +1,26 @@
+"""`headrace recipe …`."""
+
+from __future__ import annotations
+
+from headrace.cli.lazy_group import LazyCommand, LazyGroup
+
+recipe = LazyGroup(
+    "recipe",
+    lazy_commands={
+        "validate": LazyCommand(
+            "headrace.cli.commands.recipe_validate:validate", "Check a recipe and show its stages and its hash."
+        ),
+        "plan": LazyCommand("headrace.cli.commands.recipe_plan:plan", "Show what a run would do; runs nothing."),
+        "run": LazyCommand("headrace.cli.commands.recipe_run:run", "Run a recipe; what is known is not run again."),
+        "status": LazyCommand("headrace.cli.commands.recipe_status:status", "List the runs of a lake."),
+        "show": LazyCommand("headrace.cli.commands.recipe_show:show", "Show a run, or the rows of one of its stages."),
+        "explain": LazyCommand(
+            "headrace.cli.commands.recipe_explain:explain", "Say what each stage of a run did with a sample."
+        ),
+        "retry": LazyCommand("headrace.cli.commands.recipe_retry:retry", "Run again for the rows that failed."),
+        "graph": LazyCommand(
+            "headrace.cli.commands.recipe_graph:graph", "Print which stage reads which, as Mermaid text."
+        ),
+    },
+    help_text="Check, run and explain recipes, and look at their runs.",
+)

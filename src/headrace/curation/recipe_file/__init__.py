@@ -1,0 +1,1 @@
+"""Recipe files: YAML read strictly, with the place of everything that is wrong."""

@@ -1,0 +1,1 @@
+"""What a function's behaviour depends on, read from source text without running it."""
