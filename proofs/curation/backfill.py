@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from proofs.curation.lakes import make_lake, start_run, texts_table
 from proofs.outcomes import CaseResult
@@ -63,7 +64,7 @@ def check(case: str, *, seed: int) -> CaseResult:
     return result
 
 
-def _run(recipe: Path, lake: Path, metrics: tuple[str, ...], result: CaseResult) -> dict[str, object]:
+def _run(recipe: Path, lake: Path, metrics: tuple[str, ...], result: CaseResult) -> dict[str, Any]:
     recipe.write_text(_RECIPE.replace("METRICS", ", ".join(metrics)))
     process = start_run(recipe, lake, values={}, options={"workers": 2})
     told, said = process.communicate()
@@ -71,7 +72,7 @@ def _run(recipe: Path, lake: Path, metrics: tuple[str, ...], result: CaseResult)
     if process.returncode:
         result.violations.append(f"a run ended with {process.returncode}: {said[-500:]}")
         return {}
-    found: dict[str, object] = json.loads(told)
+    found: dict[str, Any] = json.loads(told)
     return found
 
 

@@ -179,5 +179,5 @@ def _plain(table: pa.Table) -> dict[str, Any]:
 def _holds(
     store: StageStore, record: RunRecord, results: Mapping[str, StageResult], output: str, sample_id: str
 ) -> bool:
-    stage = record.outputs[output].get("stage")
+    stage = str(record.outputs[output]["stage"])
     return stage in results and _row(store, results[stage].rows, sample_id) is not None

@@ -73,7 +73,8 @@ class Bench:
             runner.close()
 
     def kept(self, result: StageResult) -> list[dict[str, Any]]:
-        return self.store.table(result.rows).to_pylist()
+        found: list[dict[str, Any]] = self.store.table(result.rows).to_pylist()
+        return found
 
     def failed(self, result: StageResult) -> list[tuple[str, str, int]]:
         rows = self.store.table(result.failed).to_pylist()
