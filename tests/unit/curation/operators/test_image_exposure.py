@@ -29,7 +29,12 @@ def test_exposure_of_odd_image_is_that_of_scipy(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "wanted"),
-    [(0, (0.0, 0.0, 1.0, 0.0)), (255, (1.0, 0.0, 0.0, 1.0)), (10, (10 / 255, 0.0, 1.0, 0.0)), (245, (245 / 255, 0.0, 0.0, 1.0))],
+    [
+        (0, (0.0, 0.0, 1.0, 0.0)),
+        (255, (1.0, 0.0, 0.0, 1.0)),
+        (10, (10 / 255, 0.0, 1.0, 0.0)),
+        (245, (245 / 255, 0.0, 0.0, 1.0)),
+    ],
 )
 def test_flat_image(value: int, wanted: tuple[float, ...]) -> None:
     assert tuple(image_exposure(flat_image(value)).values()) == wanted

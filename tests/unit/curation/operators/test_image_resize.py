@@ -50,7 +50,9 @@ def test_size_of_an_image_of_60_by_40(fit: Fit, enlarge: bool, box: tuple[int, i
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
-def test_inside_never_leaves_the_box_and_keeps_the_aspect(old_width: int, old_height: int, width: int, height: int) -> None:
+def test_inside_never_leaves_the_box_and_keeps_the_aspect(
+    old_width: int, old_height: int, width: int, height: int
+) -> None:
     found = image_resize(Media(png(np.zeros((old_height, old_width, 3), np.uint8))), width=width, height=height)
     new_width, new_height = int(str(found["width"])), int(str(found["height"]))
     assert 1 <= new_width <= min(width, old_width)
@@ -99,4 +101,7 @@ def test_format_and_quality_are_those_asked_for(format: str) -> None:
 
 @pytest.mark.parametrize("name", odd_images())
 def test_odd_image_is_resized(name: str) -> None:
-    assert opened(image_resize(Media(odd_images()[name]), width=8, height=8, fit="stretch", enlarge=True)).size == (8, 8)
+    assert opened(image_resize(Media(odd_images()[name]), width=8, height=8, fit="stretch", enlarge=True)).size == (
+        8,
+        8,
+    )
