@@ -64,5 +64,5 @@ def test_only_the_start_is_read() -> None:
 def test_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     _identifier.cache_clear()
     monkeypatch.setitem(sys.modules, "py3langid.langid", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'headrace\[text\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'headrace\[language\]'"):
         run_operator(text_language, [{"text": "a"}])

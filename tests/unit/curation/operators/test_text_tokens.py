@@ -68,5 +68,5 @@ def test_file_that_is_not_there_or_no_tokenizer_is_refused(tmp_path: Path) -> No
 def test_missing_library_names_the_extra(tokenizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _load_tokenizer.cache_clear()
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'headrace\[text\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'headrace\[tokens\]'"):
         text_tokens(pa.array(["a"]), tokenizer=tokenizer)
