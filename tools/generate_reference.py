@@ -75,7 +75,13 @@ def _variables(parameter: click.Parameter) -> list[str]:
     return [parameter.envvar] if isinstance(parameter.envvar, str) else list(parameter.envvar)
 
 
-PUBLIC_MODULES = ("headrace", "headrace.curation", "headrace.streaming", "headrace.streaming.transforms", "headrace.testing")
+PUBLIC_MODULES = (
+    "headrace",
+    "headrace.curation",
+    "headrace.streaming",
+    "headrace.streaming.transforms",
+    "headrace.testing",
+)
 _SECTION = re.compile(r"^(Args|Returns|Raises|Yields):$")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 

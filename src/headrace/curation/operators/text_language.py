@@ -34,7 +34,7 @@ def text_language(
 ) -> dict[str, pa.Array]:  # [num_rows] each
     """The likeliest language as an ISO 639-1 code, and how likely it is among all that are considered, 0 to 1.
 
-    By py3langid (extra `text`), which carries its weights: the same version gives the same answer without network.
+    By py3langid (extra `language`), which carries its weights: the same version gives the same answer without network.
     Null, and a text without any letter, give null. Short texts are guessed: below some twenty characters look at the
     confidence, which is rounded to six decimals.
 
@@ -73,7 +73,7 @@ def _identifier(languages: tuple[str, ...] | None) -> LanguageIdentifier:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError as error:
-        raise MissingExtra("text.language needs py3langid: pip install 'headrace[text]'") from error
+        raise MissingExtra("text.language needs py3langid: pip install 'headrace[language]'") from error
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     if languages is not None:
         from headrace.schema.near_misses import near_miss_or_known

@@ -38,8 +38,8 @@ def text_tokens(
 ) -> pa.Array:  # int64 [num_rows]
     """Tokens of a text; null gives null, an empty text 0.
 
-    The tokenizer is a local file, nothing is downloaded; neither truncation nor padding that it may ask for is applied.
-    Its content, not its name, is what results are kept under.
+    By Hugging Face's tokenizers (extra `tokens`). The tokenizer is a local file, nothing is downloaded; neither
+    truncation nor padding that it may ask for is applied. Its content, not its name, is what results are kept under.
 
     Args:
         tokenizer: A `tokenizer.json` as Hugging Face's libraries write it.
@@ -83,7 +83,7 @@ def _load_tokenizer(content: bytes, name: str) -> Tokenizer:
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise MissingExtra("text.tokens needs tokenizers: pip install 'headrace[text]'") from error
+        raise MissingExtra("text.tokens needs tokenizers: pip install 'headrace[tokens]'") from error
     try:
         loaded: Tokenizer = Tokenizer.from_str(content.decode())
     except Exception as error:
