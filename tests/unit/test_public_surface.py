@@ -13,6 +13,7 @@ import headrace
 
 PUBLIC_PACKAGES = [
     "headrace",
+    "headrace.curation",
     "headrace.errors",
     "headrace.streaming",
     "headrace.streaming.transforms",
