@@ -130,6 +130,6 @@ def catalogue() -> Catalogue:
             drop_duplicates,
             kind="table",
             inputs={"table": "table"},
-            settings=dict([setting("columns", list[str] | None, None)]),
+            settings=dict([setting("by", list[str] | None, None)]),
         ),
     )

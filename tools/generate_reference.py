@@ -3,14 +3,15 @@
     python tools/generate_reference.py [--check]
 
 Pages: cli.md (every command's help), python.md (public names and their members), errors.md (classes, codes, exit
-codes), dataset-types.md and export-formats.md (what the entry points name). Help and docstrings are the only text;
-edit them there.
+codes), dataset-types.md and export-formats.md (what the entry points name), recipe.md and recipe.schema.json (keys of
+recipe files). Help and docstrings are the only text; edit them there.
 """
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -24,6 +25,8 @@ import pyarrow as pa
 
 from headrace import errors
 from headrace.cli.main import cli
+from headrace.curation import recipe_file
+from headrace.curation.recipe_file.schema import field_tables, recipe_schema
 from headrace.datasets.types.base import DatasetType, media_kind
 from headrace.errors import HeadraceError
 
@@ -226,6 +229,16 @@ def export_formats_page() -> str:
     return page
 
 
+def recipe_page() -> str:
+    """The format of recipe files: the package's own text, and every key."""
+    return f"{NOTE}\n# Recipe files\n\n{inspect.getdoc(recipe_file)}\n{field_tables()}"
+
+
+def recipe_schema_file() -> str:
+    """The JSON Schema of recipe files."""
+    return json.dumps(recipe_schema(), ensure_ascii=False, indent=2) + "\n"
+
+
 def _plugins(group: str) -> list[EntryPoint]:
     """The project's own entry points; what other installed packages register does not belong on our pages."""
     found = [e for e in entry_points(group=group) if e.dist is not None and e.dist.name == "headrace"]
@@ -246,6 +259,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "export-formats.md": export_formats_page,
     "python.md": python_page,
+    "recipe.md": recipe_page,
+    "recipe.schema.json": recipe_schema_file,
 }
 
 

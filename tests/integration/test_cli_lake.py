@@ -524,7 +524,7 @@ recipe: large-images
 parameters: {min_side: 64}
 sources: {photos: photos@raw}
 stages:
-  - {name: large, filter: least(image.width, image.height) >= ${min_side}}
+  - {name: large, filter: "least(image.width, image.height) >= ${min_side}"}
 """
 _BEFORE_EXAMPLES = {
     ("columns", "drop"): [_ADD_COLUMN],

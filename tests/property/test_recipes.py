@@ -22,7 +22,7 @@ OPERATORS: list[Mapping[str, Any]] = [
     {"operator": "image.blur"},
     {"operator": "image.phash", "settings": {"size": 4}},
     {"operator": "image.verify", "settings": {"min_side": 3, "strict": True}},
-    {"operator": "exact.duplicates", "settings": {"columns": ["a", "b"]}},
+    {"operator": "exact.duplicates", "settings": {"by": ["a", "b"]}},
     {"operators": ["image.blur", {"operator": "image.phash", "columns": {"image": "photo"}}]},
 ]
 

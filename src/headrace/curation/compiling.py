@@ -77,6 +77,7 @@ def compile_recipe(
         }
     if len(stages) == sum(isinstance(stage, ReadStage) for stage in document.stages):
         _refuse_cycles(document, stages, problems)  # where two stages share a name, it says nothing
+    _refuse_reading_of_checks(document, stages, problems)
     outputs = tuple(_output(output, document, stages, problems) for output in document.outputs)
     problems.raise_any()
     order = ordered_stages(_reads(stages))
@@ -319,6 +320,27 @@ def _refuse_cycles(document: RecipeDocument, stages: Mapping[str, StaticStage], 
         )
         key = "inputs" if "inputs" in _keys(first) else "input" if "input" in _keys(first) else "name"
         problems.add(f"stages read each other in a circle: {' <- '.join(cycle)}", first.node.at([key]))
+
+
+def _refuse_reading_of_checks(document: RecipeDocument, stages: Mapping[str, StaticStage], problems: Problems) -> None:
+    """A check hands on what it reads, so one that reads several tables can only be an end."""
+    ends = {name for name, stage in stages.items() if isinstance(stage.work, CheckWork) and len(stage.inputs) > 1}
+    readers = [
+        (stage.subject, item.origin, stage.node.at(["input" if "input" in _keys(stage) else "name"]))
+        for stage in document.stages
+        if isinstance(stage, ReadStage) and stage.fields.name in stages
+        for item in stages[stage.fields.name].inputs
+    ]
+    readers += [
+        (f"output {output.name!r}", output.fields.stage, output.node.at(["stage"])) for output in document.outputs
+    ]
+    for subject, origin, place in readers:
+        if origin in ends:
+            problems.add(
+                f"{subject} reads the check {origin!r}, which has several inputs and so none to hand on; read one of "
+                "its inputs",
+                place,
+            )
 
 
 def _output(

@@ -68,6 +68,7 @@ class _Hashing:
         self._plan = plan
         self._hasher = SourceHasher()
         self._operators: dict[str, SourceHash] = {}
+        self._media: str | None = None
         self._digests: dict[str, str] = {}  # of sources and stages by name
 
     def run(self) -> PlanHash:
@@ -140,12 +141,19 @@ class _Hashing:
             "version": entry.version,
             "kind": entry.kind,
             "source": self._source_of(entry),
+            "decoding": self._decoding() if "media" in entry.inputs.values() else None,
             "inputs": {name: str(kind) for name, kind in entry.inputs.items()},
             "outputs": {name: str(kind) for name, kind in entry.outputs.items()},
             "replaces": list(entry.replaces),
             "settings": values,
             "columns": dict(use.columns),
         }
+
+    def _decoding(self) -> str:
+        """Media decode themselves, so what decodes them is part of every operator that takes some."""
+        if self._media is None:
+            self._media = self._hasher.of_name("headrace.curation.media", "Media").digest
+        return self._media
 
     def _source_of(self, entry: OperatorEntry) -> str:
         if entry.name not in self._operators:

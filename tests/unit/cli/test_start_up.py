@@ -23,6 +23,7 @@ HEAVY = {
     "pyarrow",
     "pydantic",
     "rich",
+    "ruamel",
     "simplejpeg",
     "sklearn",
     "torch",
@@ -78,7 +79,15 @@ def test_help_imports_no_more_than_written_down() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--version"], ["dataset", "--help"], ["dataset", "create", "--help"], ["query", "--help"], ["demo", "--help"]],
+    [
+        ["--version"],
+        ["dataset", "--help"],
+        ["dataset", "create", "--help"],
+        ["query", "--help"],
+        ["demo", "--help"],
+        ["recipe", "--help"],
+        ["recipe", "validate", "--help"],
+    ],
 )
 def test_help_of_commands_imports_nothing_heavy(words: list[str]) -> None:
     assert {name.partition(".")[0] for name in _modules(words)} & HEAVY == set()

@@ -204,6 +204,18 @@ STAGES = {
         20,
         "no table \"inputs\". Did you mean 'input'?",
     ),
+    "stage after a check of two tables": (
+        "- {name: a, check: SELECT 1 FROM b JOIN c USING (x), inputs: {b: photos, c: photos}}\n- {name: d, filter: x > 1}\n",
+        5,
+        10,
+        "reads the check 'a', which has several inputs and so none to hand on",
+    ),
+    "text with a comma": (
+        "- {name: a, filter: least(x, y) > 1}\n",
+        4,
+        30,
+        "no key 'y) > 1'. (A comma ends a text inside of {...}; quotes keep it whole.)",
+    ),
     "command as a text": ("- {name: a, command: 'rm -rf /'}\n", 4, 22, "command: expected a list, not 'rm -rf /'"),
     "command without folders": ("- {name: a, command: [cp, a]}\n", 4, 22, "the command has no {input}"),
     "command without its script": (

@@ -40,7 +40,7 @@ stages:
     stages:
       - name: of_${site}
         filter: site = '${site}'
-      - {name: "distinct_${site}", operator: exact.duplicates, settings: {columns: [phash]}}
+      - {name: "distinct_${site}", operator: exact.duplicates, settings: {by: [phash]}}
   - name: merged
     sql: SELECT * FROM a JOIN b USING (image_id) JOIN t USING (image_id)
     inputs: {a: distinct_danbooru, b: distinct_pixiv, t: tags}
@@ -148,7 +148,7 @@ def in_python(folder: Path) -> Recipe:
                 for site in sites
                 for stage in (
                     Stage(name=f"of_{site}", filter=f"site = '{site}'", input="enough"),
-                    Stage(name=f"distinct_{site}", operator="exact.duplicates", settings={"columns": ["phash"]}),
+                    Stage(name=f"distinct_{site}", operator="exact.duplicates", settings={"by": ["phash"]}),
                 )
             ),
             Stage(

@@ -28,3 +28,4 @@ def graph(output: Output, *, file: Path, settings: tuple[str, ...]) -> None:
         )
         return
     output.line(drawing.mermaid().rstrip("\n"))
+    output.next("recipe", "validate", str(file), *(word for text in settings for word in ("--set", text)))

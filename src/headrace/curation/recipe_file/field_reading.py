@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from headrace.curation.recipe_file.nodes import ListNode, MapNode, Node
+from headrace.curation.recipe_file.placeholders import COMMA_HINT
 from headrace.curation.recipe_file.problems import Problems
 from headrace.schema.near_misses import near_miss_or_known
 
@@ -27,6 +28,7 @@ _WISHES = {
     "string_type": "text",
 }
 _MAX_SHOWN = 60
+_KEY = re.compile(r"[\w.-]+")
 
 
 def read_fields(node: Node, fields: type[Fields], *, subject: str, problems: Problems) -> Fields | None:
@@ -72,7 +74,7 @@ def _note(detail: ErrorDetails, node: MapNode, fields: type[BaseModel], *, subje
     if kind == "extra_forbidden":
         parent = _part(node, path[:-1])
         known = _known_keys(fields, path[:-1])
-        hint = near_miss_or_known(str(path[-1]), known)
+        hint = near_miss_or_known(str(path[-1]), known) if _KEY.fullmatch(str(path[-1])) else f" {COMMA_HINT}"
         place = parent.key_place(str(path[-1])) if isinstance(parent, MapNode) else node.place
         problems.add(f"{_named(subject, path[:-1])} has no key {path[-1]!r}.{hint}", place)
         return

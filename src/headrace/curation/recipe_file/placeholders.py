@@ -9,7 +9,9 @@ from headrace.curation.recipe_file.nodes import ListNode, MapEntry, MapNode, Nod
 from headrace.curation.recipe_file.problems import Place, Problems
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["fill_placeholders"]
+__all__ = ["COMMA_HINT", "fill_placeholders"]
+
+COMMA_HINT = "(A comma ends a text inside of {...}; quotes keep it whole.)"
 
 _PART = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -28,7 +30,9 @@ def fill_placeholders(node: Node, values: Mapping[str, Node], *, problems: Probl
         entries = []
         for entry in node:
             if "${" in entry.key:
-                problems.add(f"the key {entry.key!r} holds a placeholder; only values may", entry.key_place)
+                problems.add(
+                    f"the key {entry.key!r} holds a placeholder; only values may. {COMMA_HINT}", entry.key_place
+                )
             entries.append(
                 MapEntry(entry.key, entry.key_place, fill_placeholders(entry.value, values, problems=problems))
             )
