@@ -30,7 +30,9 @@ def test_values_that_behave_differently_differ() -> None:
     assert len(set(forms)) == len(VALUES)
 
 
-@pytest.mark.parametrize("value", [object(), [object()], {"a": lambda: 1}, open], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), [object()], {"a": lambda: 1}, open], ids=["object", "in a list", "function", "builtin"]
+)
 def test_other_values_are_refused(value: object) -> None:
     assert not is_plain(value)
     with pytest.raises(TypeError):
