@@ -41,6 +41,7 @@ def write_index(workload: Workload) -> Path:
 def first_batch_of_headrace(workload: Workload, *, is_new: bool) -> dict[str, Any]:
     """Seconds from the index file to the first shuffled batch of bytes."""
     from headrace.streaming import DataLoader, IndexOptions, StreamingDataset
+    from headrace.streaming.index_rows import IndexRows
 
     kept = workload.folder / "two-million-plans"
     if is_new:
@@ -51,7 +52,14 @@ def first_batch_of_headrace(workload: Workload, *, is_new: bool) -> dict[str, An
     with DataLoader(data, batch_size=BATCH_SIZE, num_workers=2, workers="threads") as loader:
         batch = next(iter(loader))
         seconds = time.perf_counter() - started
-    return {"seconds": seconds, "num_rows": len(data), "num_samples": len(batch["key"])}
+    if isinstance(data.provider, IndexRows):
+        data.provider.wait_for_pages()  # which the second opening is about; a process that ends gives them up
+    return {
+        "seconds": seconds,
+        "pages_seconds": time.perf_counter() - started,
+        "num_rows": len(data),
+        "num_samples": len(batch["key"]),
+    }
 
 
 def first_batch_of_files(workload: Workload) -> dict[str, Any]:

@@ -677,7 +677,7 @@ def _in_pages(source: Sequence[str], folder: Path, *, page_rows: int) -> IndexRo
     pages = PageFolder(folder / "pages")
     (folder / "pages").mkdir()
     writer = PageWriter(pages, "small", page_rows=page_rows)
-    document = write_tables(listed, writer, options=options, locations=locations)
+    document = writer.publish(write_tables(listed, writer, options=options, locations=locations))
     return IndexRows(listed, document, pages=pages, page_name="small", locations=locations)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.datasets.columns import normal_type
 from headrace.errors import InvalidInput
@@ -14,6 +13,7 @@ from headrace.streaming.options import IndexOptions
 __all__ = ["cast_values", "first_values", "is_pair", "media_columns"]
 
 _LOOKED_AT = 16  # values that say whether a column holds paths of media
+_FIRST_ROWS = 4096  # among which they are
 
 
 def is_pair(kind: pa.DataType) -> bool:
@@ -53,10 +53,13 @@ def media_columns(batch: pa.RecordBatch, options: IndexOptions, *, name: str) ->
 
 def first_values(values: pa.Array) -> list[str]:
     """The first few texts that are there and not empty."""
-    texts = cast_values(values, pa.string())
-    there = texts.filter(pc.and_(texts.is_valid(), pc.fill_null(pc.not_equal(texts, ""), False)))
-    found: list[str] = there[:_LOOKED_AT].to_pylist()
-    return found
+    found: list[str] = []
+    for start in range(0, min(len(values), _FIRST_ROWS), _LOOKED_AT):
+        texts = cast_values(values[start : start + _LOOKED_AT], pa.string()).to_pylist()
+        found += [text for text in texts if text]
+        if len(found) >= _LOOKED_AT:
+            break
+    return found[:_LOOKED_AT]
 
 
 def cast_values(values: pa.Array, wanted: pa.DataType) -> pa.Array:

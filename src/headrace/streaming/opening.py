@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from headrace.datasets.derived_views import STREAMS
 from headrace.errors import InvalidInput
 from headrace.storage.local import LocalStore
+from headrace.streaming.index_opening import open_index
 from headrace.streaming.options import IndexOptions
 from headrace.streaming.pages import PageFolder
 from headrace.streaming.provider import Provider
@@ -31,11 +33,9 @@ def open_provider(source: object, *, options: IndexOptions) -> Provider:
         NotFound: There is no such thing.
         InvalidInput: It is nothing that can be read, or the folder of the options cannot be made.
     """
-    from headrace.datasets.snapshot import Snapshot
-
     if options.directory is not None:
         _make_folder(options.directory)
-    if isinstance(source, Snapshot):
+    if _is_snapshot(source):
         return SnapshotRows(source, pages=PageFolder(_snapshot_folder(source, options)))
     if isinstance(source, str) and "::" in source:
         from headrace.connecting import connect
@@ -45,8 +45,6 @@ def open_provider(source: object, *, options: IndexOptions) -> Provider:
         lake = connect(str(reference.lake))
         return open_provider(lake.snapshot(source.rpartition("::")[2]), options=options)
     if isinstance(source, str | os.PathLike | list | tuple):
-        from headrace.streaming.index_rows import open_index
-
         return open_index(source, options=options, folder=os.fspath(options.directory or cache_folder()))
     if isinstance(source, Provider):
         return source
@@ -54,6 +52,12 @@ def open_provider(source: object, *, options: IndexOptions) -> Provider:
         f"a {type(source).__name__} cannot be streamed; expected a snapshot, a reference such as "
         "'lake::dataset@alias', a path or glob of an index, or an object with the methods of a Provider"
     )
+
+
+def _is_snapshot(source: object) -> TypeGuard[Snapshot]:
+    """Without importing what snapshots need, which takes longer than to open an index."""
+    module = sys.modules.get("headrace.datasets.snapshot")
+    return module is not None and isinstance(source, module.Snapshot)
 
 
 def _make_folder(directory: Path) -> None:

@@ -24,6 +24,7 @@ from headrace.datasets.columns import media_kind
 from headrace.errors import NotFound
 from headrace.streaming.file_lock import locked, sync
 from headrace.streaming.media_fetching import Container
+from headrace.streaming.stoppable_file import StoppableFile
 
 __all__ = ["NULL_CONTAINER", "OWN_FIRST", "MediaColumn", "Page", "PageFolder", "page_table", "row_numbers"]
 
@@ -91,23 +92,29 @@ def _value_reader(array: pa.Array) -> Callable[[int], Any]:
 class Page:
     """Rows of one page by number. Thread-safe."""
 
-    def __init__(self, path: str) -> None:
-        self._source = pa.memory_map(path)
-        reader = pa.ipc.open_file(self._source)
-        metadata = reader.schema.metadata or {}
+    def __init__(self, table: pa.Table) -> None:
+        """A page in memory, of what `page_table` gave."""
+        metadata = table.schema.metadata or {}
         self.containers = [Container(None, uri, version) for uri, version in json.loads(metadata[_CONTAINERS])]
-        batches = [reader.get_batch(idx) for idx in range(reader.num_record_batches)]
-        table = pa.Table.from_batches(batches, schema=reader.schema)
         self.num_rows = table.num_rows
         self._arrays = {
             name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
             for name, column in zip(table.column_names, table.columns)
         }
-        if self._source.size() <= _TOUCHED_BYTES:
-            self._touch()
         self._numbers: dict[str, np.ndarray] = {}
         self._values: dict[str, Callable[[int], Any]] = {}
         self._places: dict[str, _PlaceReader] = {}
+
+    @classmethod
+    def mapped(cls, path: str) -> Page:
+        """A page on disk; its arrays hold the map."""
+        source = pa.memory_map(path)
+        reader = pa.ipc.open_file(source)
+        batches = [reader.get_batch(idx) for idx in range(reader.num_record_batches)]
+        page = cls(pa.Table.from_batches(batches, schema=reader.schema))
+        if source.size() <= _TOUCHED_BYTES:
+            page._touch()
+        return page
 
     def _touch(self) -> None:
         """Have the whole page mapped now: a fault in the middle of a random row costs it 10 to 30 us."""
@@ -203,13 +210,14 @@ class PageFolder:
             page = _opened(path)  # somebody else may have been faster
             if page is None:
                 _write(path, make())
-                page = Page(path)
+                page = Page.mapped(path)
             return page
 
-    def write(self, name: str, table: pa.Table) -> str:
-        """Write a page under a lock that the caller holds; its path."""
+    def write(self, name: str, table: pa.Table, *, check: Callable[[], None] | None = None) -> str:
+        """Write a page under a lock that the caller holds; its path. `check` is called between pieces of it and ends
+        the writing by raising."""
         path = os.path.join(self.folder, f"{name}.arrow")
-        _write(path, table)
+        _write(path, table, check=check)
         return path
 
     def opened(self, name: str) -> Page:
@@ -222,7 +230,7 @@ class PageFolder:
         if page is None:
             path = os.path.join(self.folder, f"{name}.arrow")
             try:
-                page = self._pages.setdefault(name, Page(path))
+                page = self._pages.setdefault(name, Page.mapped(path))
             except FileNotFoundError as error:
                 raise NotFound(f"{path} was removed while it was in use; open the dataset again to make it") from error
         return page
@@ -231,7 +239,7 @@ class PageFolder:
 def _opened(path: str) -> Page | None:
     """The page, unless it is not there or no page, as a file that was cut off."""
     try:
-        return Page(path)
+        return Page.mapped(path)
     except (FileNotFoundError, pa.ArrowInvalid):
         return None
 
@@ -241,14 +249,17 @@ def row_numbers(rows: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
 
 
-def _write(path: str, tables: pa.Table | Iterable[pa.Table]) -> None:
+def _write(path: str, tables: pa.Table | Iterable[pa.Table], *, check: Callable[[], None] | None = None) -> None:
     """A page that appears as a whole, also after a power cut: nobody compares its bytes when it is read."""
     temporary = f"{path}.{secrets.token_hex(8)}.tmp"
     try:
-        if isinstance(tables, pa.Table):
+        if not isinstance(tables, pa.Table):
+            tables = pa.concat_tables(list(tables))
+        if check is None:
             _write_file(temporary, tables.combine_chunks())
         else:
-            _write_file(temporary, pa.concat_tables(list(tables)).combine_chunks())
+            with StoppableFile(temporary, check) as file:
+                _write_file(pa.PythonFile(file, mode="w"), tables.combine_chunks())
         sync(temporary)
         os.replace(temporary, path)
         sync(os.path.dirname(path))
@@ -258,8 +269,11 @@ def _write(path: str, tables: pa.Table | Iterable[pa.Table]) -> None:
         raise
 
 
-def _write_file(path: str, table: pa.Table) -> None:
-    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+def _write_file(target: str | pa.PythonFile, table: pa.Table) -> None:
+    with (
+        pa.OSFile(target, "wb") if isinstance(target, str) else target as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
         writer.write_table(table)
 
 

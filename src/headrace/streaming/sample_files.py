@@ -19,7 +19,7 @@ from headrace.errors import InvalidInput
 from headrace.storage.archive_limits import ArchiveLimits
 from headrace.storage.archives import archive_kind, read_archive
 from headrace.storage.containers import Container
-from headrace.streaming.index_pages import IndexDocument, PageWriter, Rows
+from headrace.streaming.index_pages import IndexDocument, PageWriter, Rows, describe_index
 from headrace.streaming.index_source import IndexSource
 from headrace.streaming.media_addresses import kind_of_path
 from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, MediaColumn
@@ -54,7 +54,7 @@ def write_files(source: IndexSource, writer: PageWriter) -> IndexDocument:
             pins[name] = versions.take(taken)
         keys = pa.array(samples.stems[start : start + _PAGE_ROWS], pa.string())
         writer.add(Rows(columns, pins, keys))
-    return writer.finish(
+    return describe_index(
         schema=_schema(fields),
         key=None,
         file_rows=[],
@@ -86,7 +86,7 @@ def write_shards(source: IndexSource, writer: PageWriter, *, limits: ArchiveLimi
         columns = {name: shard.column(name, number=number, holds_data=name in has_data) for name in fields}
         writer.add(Rows(dict(columns), keys=pa.array(keys[number], pa.string())))
     num_rows = sum(len(shard.samples.stems) for shard in shards)
-    return writer.finish(
+    return describe_index(
         schema=_schema(fields),
         key=None,
         file_rows=[len(shard.samples.stems) for shard in shards],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -18,14 +18,16 @@ from headrace.datasets.sources.source import TableSource
 from headrace.errors import InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
 from headrace.storage.locations import Locations
-from headrace.streaming.index_pages import IndexDocument, PageWriter, Rows
+from headrace.streaming.arrow_texts import holds_character, holds_empty, no_text, text
+from headrace.streaming.index_pages import IndexDocument, PageWriter, Rows, describe_index
 from headrace.streaming.index_source import IndexSource
 from headrace.streaming.media_addresses import climbs_out, names_media
 from headrace.streaming.media_columns import cast_values, first_values, is_pair, media_columns
 from headrace.streaming.number_columns import NumberColumns
 from headrace.streaming.options import IndexOptions
 from headrace.streaming.pages import MediaColumn
-from headrace.streaming.row_names import check_key_values
+from headrace.streaming.parquet_row_groups import parquet_tables, read_ahead
+from headrace.streaming.row_names import KeyValues
 
 __all__ = ["write_tables"]
 
@@ -46,7 +48,7 @@ class _Media:
 def write_tables(
     source: IndexSource, writer: PageWriter, *, options: IndexOptions, locations: Locations
 ) -> IndexDocument:
-    """Convert the tables of an index.
+    """Convert the tables of an index; what is left to do is to publish the pages.
 
     Raises:
         InvalidInput: What cannot be read, named with file and line; repeated keys; columns that are not there.
@@ -71,36 +73,47 @@ class _TableWriting:
         self._folders = [file.path.rpartition("/")[0] for file in source.files]
         self._file_rows = [0] * len(source.files)
         self._key = options.key
-        self._keys: list[pa.Array] = []
+        self._keys = None if options.key is None else KeyValues(column=options.key, name=source.name)
         self._is_local = "://" not in source.root
         self._plain_bytes = 0
         self._held_bytes = 0
         self._files_to_size: list[str] = []
 
     def run(self) -> IndexDocument:
-        batches: Iterator[tuple[pa.RecordBatch, int]] = ((_whole(item), item.origin_idx) for item in self._batches())
+        sources = None
         if self._is_csv:
             with tempfile.TemporaryFile(prefix="headrace-index-") as spool:
+                batches = self._batches(self._opened)
                 for batch, origin in _with_numbers(batches, spool, fixed=self._fixed_columns()):
                     self._add(batch, origin)
         else:
-            for batch, origin in batches:
-                self._add(batch, origin)
+            with read_ahead(self._opened) as opened:
+                for batch, origin in self._batches(opened):
+                    self._add(batch, origin)
+            if parquet_tables(self._opened) is not None:
+                sources = self._sources([origin.digest for origin in opened.origins])
         num_rows = sum(self._file_rows)
-        if self._key is not None:
-            check_key_values(self._keys, column=self._key, name=self._source.name)
-        return self._writer.finish(
+        if self._keys is not None:
+            self._keys.check()
+        return describe_index(
             schema=pa.schema(self._fields),
             key=self._key,
             file_rows=self._file_rows,
             mean_row_bytes=self._mean_row_bytes(num_rows),
             is_local=self._is_local,
+            sources=sources,
         )
 
-    def _batches(self) -> Iterator[RowBatch]:
-        for batch in self._opened.batches():
+    def _batches(self, opened: TableSource) -> Iterator[tuple[pa.RecordBatch, int]]:
+        for batch in opened.batches():
             self._file_rows[batch.origin_idx] += batch.table.num_rows
-            yield batch
+            yield _whole(batch), batch.origin_idx
+
+    def _sources(self, digests: Sequence[str | None]) -> list[tuple[str, str]] | None:
+        """What rows of Parquet files follow from, paths of media with the folders of their tables."""
+        folders = self._folders if any(media.is_path for media in self._media.values()) else [""] * len(digests)
+        found = [(folder, digest) for folder, digest in zip(folders, digests, strict=True) if digest is not None]
+        return found if len(found) == len(digests) else None
 
     def _fixed_columns(self) -> set[str]:
         """Columns that stay text."""
@@ -122,8 +135,8 @@ class _TableWriting:
                 columns[media.name] = self._paths(values, origin)
             else:
                 columns[media.name] = self._bytes(values)
-        if self._key is not None:
-            self._keys.append(columns[self._key])
+        if self._key is not None and self._keys is not None:
+            self._keys.add(columns[self._key])
         self._writer.add(Rows(columns))
 
     def _lay_out(self, batch: pa.RecordBatch) -> None:
@@ -155,9 +168,9 @@ class _TableWriting:
     def _paths(self, values: pa.Array, origin: int) -> MediaColumn:
         """Paths as they are written, relative to the root of all tables."""
         values = cast_values(values, pa.string())
-        if self._is_csv or pc.any(pc.equal(values, "")).as_py():
-            values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
-        if self._is_local and pc.any(pc.match_substring(values, "://")).as_py():
+        if holds_empty(values):
+            values = pc.if_else(pc.equal(values, text("")), no_text(), values)
+        if self._is_local and holds_character(values, ":") and pc.any(pc.match_substring(values, "://")).as_py():
             remote = pc.and_(pc.match_substring(values, "://"), pc.invert(pc.starts_with(values, "file://")))
             self._is_local = not pc.any(remote).as_py()
         folder = self._folders[origin]
@@ -166,7 +179,7 @@ class _TableWriting:
             if pc.any(pc.match_substring(values, "..")).as_py():  # is refused when it is read, as in a single table
                 climbing = [path is not None and climbs_out(path) for path in values.to_pylist()]
                 is_fixed = pc.or_(is_fixed, pa.array(climbing))
-            values = pc.if_else(is_fixed, values, pc.binary_join_element_wise(folder, values, "/"))
+            values = pc.if_else(is_fixed, values, pc.binary_join_element_wise(text(folder), values, text("/")))
         if len(self._files_to_size) < _SIZED_FILES:
             self._files_to_size += [path for path in values[:_SIZED_FILES].to_pylist() if path is not None]
         return MediaColumn(paths=values)
@@ -177,7 +190,7 @@ class _TableWriting:
             data = pc.struct_field(values, "bytes")
             paths = pc.struct_field(values, "path")
             # Where the bytes are there, a path is only their old name.
-            paths = pc.if_else(data.is_valid(), pa.scalar(None, pa.string()), cast_values(paths, pa.string()))
+            paths = pc.if_else(data.is_valid(), no_text(), cast_values(paths, pa.string()))
             values = data
         data = cast_values(values, pa.large_binary())
         self._held_bytes += data.nbytes
