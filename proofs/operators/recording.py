@@ -7,6 +7,7 @@ import inspect
 import platform
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from blake3 import blake3
@@ -22,13 +23,30 @@ __all__ = ["EVIDENCE", "code_digest", "record"]
 EVIDENCE = Path(headrace.curation.__file__).with_name("evidence.json")
 
 
+# What computes values; how operators are declared, found and shown changes none.
+_COMPUTING = ("headrace.curation.", "headrace.datasets.images.", "headrace.datasets.probes.image_header")
+_DECLARING = ("operator", "operator_spec", "settings", "results", "registry", "evidence")
+
+
 def code_digest(spec: OperatorSpec) -> str:
-    """BLAKE3 over the code of the operator's file, comments and docstrings left out."""
-    tree = ast.parse(Path(inspect.getfile(spec.function)).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return blake3(ast.unparse(tree).encode()).hexdigest()[:16]
+    """BLAKE3 over the code of the operator's module and of those that it computes with, without comments and docs."""
+    pending, codes = [spec.function.__module__], dict[str, str]()
+    while pending:
+        name = pending.pop()
+        if name in codes:
+            continue
+        tree = ast.parse(Path(inspect.getfile(import_module(name))).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                node.body[0] = ast.Pass()
+            if isinstance(node, ast.ImportFrom) and _is_computing(node.module or ""):
+                pending.append(node.module or "")
+        codes[name] = ast.unparse(tree)
+    return blake3("\0".join(f"{name}\0{code}" for name, code in sorted(codes.items())).encode()).hexdigest()[:16]
+
+
+def _is_computing(module: str) -> bool:
+    return module.startswith(_COMPUTING) and module.rpartition(".")[2] not in _DECLARING
 
 
 def record(results: Sequence[ComparisonResult]) -> dict[str, object]:
