@@ -205,7 +205,7 @@ STAGES = {
         "no table \"inputs\". Did you mean 'input'?",
     ),
     "stage after a check of two tables": (
-        "- {name: a, check: SELECT 1 FROM b JOIN c USING (x), inputs: {b: photos, c: photos}}\n- {name: d, filter: x > 1}\n",
+        "- {name: a, check: 'SELECT 1 FROM b, c', inputs: {b: photos, c: photos}}\n- {name: d, filter: x}\n",
         5,
         10,
         "reads the check 'a', which has several inputs and so none to hand on",
