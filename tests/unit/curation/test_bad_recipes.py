@@ -438,6 +438,19 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     assert "d" not in {item[2] for item in found}  # that c could not be read is no fault of d
 
 
+def test_every_missing_key_is_told(tmp_path: Path) -> None:
+    assert [message for _, _, message in problems_of("description: d\n", tmp_path)] == [
+        "a recipe needs the key 'sources', the datasets that it reads",
+        "a recipe needs the key 'stages', a list of what is done",
+        "a recipe needs the key 'recipe', its name",
+    ]
+    stages = HEAD + "- foreach: {s: [a, b]}\n  stages: [{sql: SELECT 1}]\n"
+    assert [message for _, _, message in problems_of(stages, tmp_path)] == [
+        "a stage needs the key 'name'",
+        "a stage needs the key 'key'",
+    ]
+
+
 def test_message_holds_the_first_problems_and_counts_the_rest(tmp_path: Path) -> None:
     text = HEAD + "".join(f"- {{name: s{idx}, filter: random() > 1}}\n" for idx in range(30))
     path = tmp_path / "recipe.yaml"
