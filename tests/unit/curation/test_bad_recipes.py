@@ -205,7 +205,7 @@ STAGES = {
         "no table \"inputs\". Did you mean 'input'?",
     ),
     "stage after a check of two tables": (
-        "- {name: a, check: SELECT 1 FROM b JOIN c USING (x), inputs: {b: photos, c: photos}}\n- {name: d, filter: x > 1}\n",
+        "- {name: a, check: 'SELECT 1 FROM b, c', inputs: {b: photos, c: photos}}\n- {name: d, filter: x}\n",
         5,
         10,
         "reads the check 'a', which has several inputs and so none to hand on",
@@ -436,6 +436,19 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     found = problems_of(dedent(text), tmp_path)
     assert [item[0] for item in found] == [2, 4, 5, 6, 8, 9]
     assert "d" not in {item[2] for item in found}  # that c could not be read is no fault of d
+
+
+def test_every_missing_key_is_told(tmp_path: Path) -> None:
+    assert [message for _, _, message in problems_of("description: d\n", tmp_path)] == [
+        "a recipe needs the key 'sources', the datasets that it reads",
+        "a recipe needs the key 'stages', a list of what is done",
+        "a recipe needs the key 'recipe', its name",
+    ]
+    stages = HEAD + "- foreach: {s: [a, b]}\n  stages: [{sql: SELECT 1}]\n"
+    assert [message for _, _, message in problems_of(stages, tmp_path)] == [
+        "a stage needs the key 'name'",
+        "a stage needs the key 'key'",
+    ]
 
 
 def test_message_holds_the_first_problems_and_counts_the_rest(tmp_path: Path) -> None:

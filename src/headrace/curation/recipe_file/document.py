@@ -137,7 +137,7 @@ def read_document(
 def _recipe_name(root: MapNode, problems: Problems) -> str:
     node = root.get("recipe")
     if node is None:
-        problems.add("a recipe needs the key 'recipe', its name", root.place)
+        problems.add("a recipe needs the key 'recipe', its name", root.place, missing="recipe")
         return ""
     if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
         problems.add(f"recipe: expected its name, text, not {describe_value(node)}", node.place)
@@ -177,7 +177,7 @@ def _entries(node: Node | None, key: str, problems: Problems) -> tuple[MapEntry,
 
 def _sources(node: Node | None, root: MapNode, problems: Problems) -> tuple[ReadSource, ...]:
     if node is None:
-        problems.add("a recipe needs the key 'sources', the datasets that it reads", root.place)
+        problems.add("a recipe needs the key 'sources', the datasets that it reads", root.place, missing="sources")
     entries = _entries(node, "sources", problems)
     if node is not None and isinstance(node, MapNode) and not entries:
         problems.add("sources: expected at least one dataset", node.place)
@@ -199,7 +199,7 @@ def _stages(
     """The stages, and whether some are missing."""
     node = root.get("stages")
     if node is None:
-        problems.add("a recipe needs the key 'stages', a list of what is done", root.place)
+        problems.add("a recipe needs the key 'stages', a list of what is done", root.place, missing="stages")
         return (), True
     if not isinstance(node, ListNode) or not node.items:
         problems.add(f"stages: expected a list of stages, not {describe_value(node)}", node.place)

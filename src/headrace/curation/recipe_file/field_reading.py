@@ -79,7 +79,8 @@ def _note(detail: ErrorDetails, node: MapNode, fields: type[BaseModel], *, subje
         problems.add(f"{_named(subject, path[:-1])} has no key {path[-1]!r}.{hint}", place)
         return
     if kind == "missing":
-        problems.add(f"{_named(subject, path[:-1])} needs the key {path[-1]!r}", node.at(path[:-1]))
+        name = str(path[-1])
+        problems.add(f"{_named(subject, path[:-1])} needs the key {name!r}", node.at(path[:-1]), missing=name)
         return
     wish = _WISHES.get(kind)
     if wish is None:

@@ -70,17 +70,17 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
-        self._places: set[Place] = set()
+        self._places: set[tuple[Place, str]] = set()
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def add(self, message: str, place: Place | None) -> None:
-        """Note a problem."""
+    def add(self, message: str, place: Place | None, *, missing: str = "") -> None:
+        """Note a problem; `missing` is a key that should be at the place, of which there may be several."""
         if place is not None:
-            if place in self._places:
+            if (place, missing) in self._places:
                 return
-            self._places.add(place)
+            self._places.add((place, missing))
         self._found.append(Problem(message, place))
 
     @contextmanager

@@ -13,7 +13,7 @@ class LibraryVersions:
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[str, ...]] = {}
-        self._providers: dict[str, list[str]] | None = None
+        self._listings: list[tuple[Distribution, str]] | None = None
 
     def of(self, module: str) -> tuple[str, ...]:
         """("name==version", …) of the distributions that bring the module; empty where no metadata says so."""
@@ -28,13 +28,12 @@ class LibraryVersions:
 
             return (f"headrace=={__version__}",)
         plain = _distribution(top)
-        if plain is not None and _brings(plain, top):
+        if plain is not None and _brings(_listing(plain), top):
             return (_text(plain),)
-        if self._providers is None:
-            # 0.4 s in an environment of 250 packages, hence only for modules called otherwise than their package.
-            self._providers = {name: list(found) for name, found in importlib.metadata.packages_distributions().items()}
-        names = sorted(set(self._providers.get(top, ())))
-        return tuple(sorted(_text(importlib.metadata.distribution(name)) for name in names))
+        if self._listings is None:
+            # Only for modules called otherwise than their package, such as cv2: 250 packages have 5 MB of lists.
+            self._listings = [(found, _listing(found)) for found in importlib.metadata.distributions()]
+        return tuple(sorted({_text(found) for found, listing in self._listings if _brings(listing, top)}))
 
 
 def _distribution(name: str) -> Distribution | None:
@@ -44,8 +43,17 @@ def _distribution(name: str) -> Distribution | None:
         return None
 
 
-def _brings(distribution: Distribution, top: str) -> bool:
-    return any(file.parts[0] in (top, f"{top}.py") for file in distribution.files or ())
+def _listing(distribution: Distribution) -> str:
+    """Files of the distribution, one a line, as the installer wrote them down."""
+    record = distribution.read_text("RECORD")
+    if record is not None:
+        return f"\n{record}"
+    names = distribution.read_text("top_level.txt") or ""
+    return "".join(f"\n{name}/" for name in names.split())
+
+
+def _brings(listing: str, top: str) -> bool:
+    return f"\n{top}/" in listing or f"\n{top}." in listing  # a package, or top.py and top.cpython-311….so
 
 
 def _text(distribution: Distribution) -> str:

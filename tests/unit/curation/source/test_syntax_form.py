@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,17 @@ def test_decorator_that_is_left_out_does_not_count() -> None:
 
 def test_deep_expressions_need_no_deep_stack() -> None:
     assert len(form("x = " + " + ".join(["a"] * 900))) > 900
+
+
+FILES = sorted((Path(__file__).parents[4] / "src" / "headrace").rglob("*.py"))
+
+
+def test_layout_and_comments_of_our_own_files_do_not_count() -> None:
+    """`ast.unparse` writes everything anew, without comments."""
+    assert len(FILES) > 100
+    different = []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        if form(text) != form(ast.unparse(ast.parse(text))):
+            different.append(path)
+    assert different == []
