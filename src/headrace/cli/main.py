@@ -73,7 +73,9 @@ COMMANDS = {
         "headrace.cli.commands.stream:stream", "Look at snapshots the way a training loop reads them.", _TRAINING
     ),
     "init": LazyCommand(
-        "headrace.cli.commands.init:init", "Start a project from a template, with its data.", _CURATION
+        "headrace.cli.commands.init:init",
+        "Start a project: a recipe, and a small lake of data that it works on.",
+        _CURATION,
     ),
     "recipe": LazyCommand(
         "headrace.cli.commands.recipe:recipe", "Check, run and explain recipes, and look at their runs.", _CURATION

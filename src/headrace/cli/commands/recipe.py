@@ -10,14 +10,24 @@ recipe = LazyGroup(
         "validate": LazyCommand(
             "headrace.cli.commands.recipe_validate:validate", "Check a recipe and show its stages and its hash."
         ),
-        "plan": LazyCommand("headrace.cli.commands.recipe_plan:plan", "Show what a run would do; runs nothing."),
-        "run": LazyCommand("headrace.cli.commands.recipe_run:run", "Run a recipe; what is known is not run again."),
-        "status": LazyCommand("headrace.cli.commands.recipe_status:status", "List the runs of a lake."),
-        "show": LazyCommand("headrace.cli.commands.recipe_show:show", "Show a run, or the rows of one of its stages."),
+        "plan": LazyCommand(
+            "headrace.cli.commands.recipe_plan:plan",
+            "Show what a run would do: which results are known, and how many rows come to each stage.",
+        ),
+        "run": LazyCommand("headrace.cli.commands.recipe_run:run", "Run a recipe."),
+        "status": LazyCommand(
+            "headrace.cli.commands.recipe_status:status", "List the runs of recipes in a lake, the newest first."
+        ),
+        "show": LazyCommand(
+            "headrace.cli.commands.recipe_show:show", "Show a run, or the rows that one of its stages gave."
+        ),
         "explain": LazyCommand(
             "headrace.cli.commands.recipe_explain:explain", "Say what each stage of a run did with a sample."
         ),
-        "retry": LazyCommand("headrace.cli.commands.recipe_retry:retry", "Run again for the rows that failed."),
+        "retry": LazyCommand(
+            "headrace.cli.commands.recipe_retry:retry",
+            "Run a recipe again for the rows that failed; everything else is known.",
+        ),
         "graph": LazyCommand(
             "headrace.cli.commands.recipe_graph:graph", "Print which stage reads which, as Mermaid text."
         ),

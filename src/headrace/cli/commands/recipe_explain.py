@@ -15,7 +15,10 @@ from headrace.cli.recipe_targets import find_recorded_run, lake_option
 @click.option("--sample", required=True, metavar="ID", help="The row's _id, or its key where only one row has it.")
 @lake_option
 def explain(output: Output, *, run: str, sample: str, lake: str | None) -> None:
-    """Say what each stage of a run did with a sample: values before and after, and why it went or stayed."""
+    """Say what each stage of a run did with a sample.
+
+    Values before and after, and why it went or stayed. RUN is an id, its beginning, or "last".
+    """
     from headrace.curation.explaining import explain as explained
 
     found, record = find_recorded_run(run, lake)

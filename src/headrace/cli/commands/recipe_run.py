@@ -43,9 +43,9 @@ def run(
     max_bad: str | None,
     retries: bool,
 ) -> None:
-    """Run a recipe. What is known already is not computed again.
+    """Run a recipe.
 
-    An interrupted run leaves what it finished in the lake; the same command goes on from there. A row that cannot be
+    What is known already is not computed again. An interrupted run leaves what it finished in the lake; the same command goes on from there. A row that cannot be
     worked on goes to quarantine with its reason, also one that crashes or hangs its process.
     """
     from headrace.curation.recipe_run import run_plan

@@ -18,7 +18,10 @@ from headrace.cli.recipe_targets import find_recorded_run, lake_option
 @click.option("--quarantined", "which", flag_value="failed", help="Rows that failed, with the error.")
 @click.option("--n", "num_rows", type=click.IntRange(min=1), default=20, show_default=True, help="Rows to show.")
 def show(output: Output, *, run: str, stage: str | None, lake: str | None, which: str | None, num_rows: int) -> None:
-    """Show a run, or the rows that one of its stages gave. RUN is an id, its beginning, or "last"."""
+    """Show a run, or the rows that one of its stages gave.
+
+    RUN is an id, its beginning, or "last".
+    """
     from headrace.curation.explaining import stage_results
     from headrace.errors import NotFound
     from headrace.schema.near_misses import near_miss_or_known
