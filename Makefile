@@ -23,7 +23,7 @@ PEERS       := benchmarks/streaming/environments.toml
 PEERS_STAMP := .bench/streaming/.peers-$(call checksum,$(PEERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 check bench bench-stream crash order operators-evidence docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
+.PHONY: help demo test test-s3 check bench bench-stream crash crash-curation order operators-evidence docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
 
 help:
 	@echo "make demo     the main job end to end, no network but for the first installation"
@@ -34,6 +34,7 @@ help:
 	@echo "make bench-stream  loaders against eight peers and the machine's limit, 15 minutes; QUICK=1 takes 3 (.bench/venv-stream-*)"
 	@echo "make crash    kills, power cuts, races, bad stores and bit rot; exit code 1 if a lake loses anything (15 minutes)"
 	@echo "make order    the order of streams: every topology, kills, a billion rows, nodes; exit code 1 on a violation (10 minutes)"
+	@echo "make crash-curation  kills, crashes, hangs and edits of recipes; exit code 1 if a run loses or repeats anything (20 minutes)"
 	@echo "make operators-evidence  built-in operators against their oracles; exit code 1 if one is too far off (a minute)"
 	@echo "make docs     the documentation as pages: docs/_build/html"
 	@echo "make lock     pin what pyproject.toml and requirements/*.in ask for"
@@ -130,6 +131,10 @@ crash: $(DEV_STAMP)
 # `make order SEED=7` does the same again, `make order ONLY=matrix` runs one.
 order: $(DEV_STAMP)
 	@$(BIN)/python -m proofs.order --full --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ONLY)
+
+# `make crash-curation SEED=7` does the same again, `make crash-curation ONLY=kills` runs one.
+crash-curation: $(DEV_STAMP)
+	@$(BIN)/python -m proofs.curation --full --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 # Compares every built-in operator with its oracle, and notes what came out for `headrace operators list --evidence`.
 operators-evidence: $(DEV_STAMP)
