@@ -8,6 +8,7 @@ from headrace.curation.registry import find_operator, operator_names, register_o
 from headrace.curation.results import Drop, Replace
 from headrace.curation.settings import Column, Condition
 
+# Bound here and not by a lazy `__getattr__`, because `operator` shares its name with its module, which would win.
 # None of these modules imports numpy, pyarrow, pydantic or OpenCV before it is used; a test holds them to it.
 __all__ = [
     "Column",
