@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headrace.curation.recipe import Recipe
     from headrace.curation.stage import Stage
 
+# Bound here and not by a lazy `__getattr__`, because `operator` shares its name with its module, which would win.
 # None of these modules imports numpy, pyarrow, pydantic or OpenCV before it is used; a test holds them to it.
 __all__ = [
     "Column",
