@@ -33,7 +33,3 @@ class PlaceholderGuard:
     def restored(self, text: str) -> str:
         """What was hidden, in its own form."""
         return text.replace(self.opening, "{").replace(self.closing, "}")
-
-    def shown(self, message: str) -> str:
-        """The same for messages."""
-        return self.restored(message)

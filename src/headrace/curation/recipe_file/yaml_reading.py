@@ -111,7 +111,7 @@ class _Reader:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = Place(self._file, 1, 1) if mark is None else self._place(mark.line, mark.column)
-            problem = self._guard.shown(" ".join(str(error.problem or error.context or "cannot be read").split()))
+            problem = self._guard.restored(" ".join(str(error.problem or error.context or "cannot be read").split()))
             raise _failure(f"not YAML: {problem}", place) from error
         except ReaderError as error:
             before = self._text[: error.position]
@@ -120,7 +120,7 @@ class _Reader:
                 f"the character U+{_code_point(error.character):04X} is not allowed in YAML", place
             ) from error
         except (YAMLError, ValueError) as error:
-            raise _failure(f"not YAML: {self._guard.shown(str(error))}", Place(self._file, 1, 1)) from error
+            raise _failure(f"not YAML: {self._guard.restored(str(error))}", Place(self._file, 1, 1)) from error
 
     def _events(self) -> Iterator[Event]:
         yield from YAML(typ="safe", pure=True).parse(self._guard.protect(self._text))
