@@ -20,7 +20,7 @@ from headrace.curation.executor.task_running import NOBODY, failed_block
 from headrace.curation.input_ids import input_ids
 from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
-from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
 from headrace.datasets.columns import MEDIA_VIEW_TYPE
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
@@ -54,7 +54,7 @@ class ChunkSize:
     """How much one task holds; what a kill can cost."""
 
     rows: int = 4096
-    media_bytes: int = 32 * 1024 * 1024
+    num_bytes: int = 32 * 1024 * 1024  # of texts and media
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ class OperatorStage:
 
     def _cuts(self, table: pa.Table, rows: NDArray[np.int64], step_idxs: Sequence[int]) -> list[int]:
         """Where to cut some rows of a part into tasks."""
-        sizes = np.zeros(len(rows), dtype=np.int64)  # bytes of media, [num_rows]
+        sizes = row_sizes(table)[rows]  # bytes, [num_rows]
         media = {self._steps[idx].columns[name] for idx in step_idxs for name in self._steps[idx].media_inputs}
         for name in media:
             size = pc.struct_field(table.column(name).combine_chunks(), "size").fill_null(0)
@@ -242,7 +242,7 @@ class OperatorStage:
         cuts: list[int] = []
         num_rows = num_bytes = 0
         for idx, size in enumerate(sizes.tolist()):
-            if num_rows and (num_rows >= self._chunk.rows or num_bytes + size > self._chunk.media_bytes):
+            if num_rows and (num_rows >= self._chunk.rows or num_bytes + size > self._chunk.num_bytes):
                 cuts.append(idx)
                 num_rows = num_bytes = 0
             num_rows += 1

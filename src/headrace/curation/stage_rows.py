@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
 from headrace.datasets.derived_views import CURATION
@@ -17,7 +20,7 @@ from headrace.storage.parts import PartRecord, part_key, read_part, write_part
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
 
-__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore"]
+__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore", "row_sizes"]
 
 ROW_COLUMNS: Final = pa.schema(
     [
@@ -30,6 +33,7 @@ ROW_COLUMNS: Final = pa.schema(
 """Columns that rows have beside those of their source; rows that SQL made may lack them, and then have no media."""
 
 _PART_ROWS = 65_536
+_PART_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +131,30 @@ class StageStore:
 
 
 class StageRowsWriter:
-    """Cuts rows into parts of a fixed number of rows, so that the same rows give the same parts. Not thread-safe."""
+    """Cuts rows into parts by number and size alone, so that the same rows give the same parts. Not thread-safe."""
 
     def __init__(self, stage_store: StageStore, schema: pa.Schema) -> None:
         self._stage_store = stage_store
         self.schema = schema
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
+        self._num_bytes = 0
         self._parts: list[PartRecord] = []
 
     def add(self, table: pa.Table) -> None:
         """Append rows of the writer's schema."""
-        while table.num_rows:
-            room = _PART_ROWS - self._num_waiting
-            self._waiting.append(table.slice(0, room))
-            self._num_waiting += self._waiting[-1].num_rows
-            table = table.slice(room)
-            if self._num_waiting == _PART_ROWS:
+        sizes = row_sizes(table)  # [num_rows]
+        start = 0
+        while start < table.num_rows:
+            ends = self._num_bytes + np.cumsum(sizes[start : start + _PART_ROWS - self._num_waiting])
+            count = int(np.searchsorted(ends, _PART_BYTES, side="right"))
+            if not count and not self._num_waiting:
+                count = 1  # a row that is larger than a part has one to itself
+            self._waiting.append(table.slice(start, count))
+            self._num_waiting += count
+            self._num_bytes += int(sizes[start : start + count].sum())
+            start += count
+            if self._num_waiting == _PART_ROWS or start < table.num_rows:
                 self._flush()
 
     def finish(self) -> StageRows:
@@ -157,3 +168,14 @@ class StageRowsWriter:
         self._parts.append(write_part(self._stage_store.store, self._stage_store.base, table=table))
         self._waiting = []
         self._num_waiting = 0
+        self._num_bytes = 0
+
+
+def row_sizes(table: pa.Table) -> NDArray[np.int64]:
+    """Bytes of each row, [num_rows]: of texts and binary values their length, of all others 8."""
+    sizes = np.full(table.num_rows, 8 * table.num_columns, dtype=np.int64)
+    for column in table.columns:
+        kind = column.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+            sizes += pc.binary_length(column).fill_null(0).to_numpy().astype(np.int64)
+    return sizes

@@ -37,7 +37,9 @@ __all__ = ["GivenUp", "Loss", "WorkerPool"]
 logger = logging.getLogger(__name__)
 
 _MAX_FAILED_STARTS = 3
-_LOOK_SECONDS = 0.1  # at clocks and memory
+_LOOK_SECONDS = 0.05  # at clocks and memory
+_ACT_SHARE = 0.85
+"""Of the ceiling: what a worker takes between two looks must still fit."""
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from headrace.curation.executor.worker import main; "
     "main()"
@@ -231,7 +233,12 @@ class WorkerPool:
                 self._lose(worker, Loss("TimedOut", f"it took longer than {limit:g} s"), again, given_up)
         if self._memory_bytes is not None and self._workers:
             held = held_bytes([os.getpid(), *(worker.process.pid for worker in self._workers)])
-            if sum(held.values()) > self._memory_bytes:
+            if held[os.getpid()] > self._memory_bytes:
+                raise InvalidInput(
+                    f"this process alone holds {format_bytes(held[os.getpid()])}, and the run may take "
+                    f"{format_bytes(self._memory_bytes)}; raise --memory"
+                )
+            if sum(held.values()) > _ACT_SHARE * self._memory_bytes:
                 self._shrink(held, again, given_up)
 
     def _shrink(self, held: Mapping[int, int], again: deque[Task], given_up: GivenUp) -> None:
