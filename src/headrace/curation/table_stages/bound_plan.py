@@ -311,7 +311,7 @@ class _PlanWalk:
                 return PlanColumn(reads, key=_joined_key(parts))
         return PlanColumn(reads)
 
-    def _reads(self, expression: JsonNode, child: _Relation) -> frozenset[tuple[str, str]]:
+    def _reads(self, expression: JsonNode | Node, child: _Relation) -> frozenset[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         for idx in _references(expression):
             if idx < len(child.columns):
@@ -369,13 +369,13 @@ def _reference_index(expression: Node) -> int | None:
     return idx if isinstance(idx, int) else None
 
 
-def _references(value: JsonNode) -> Iterator[int]:
-    pending: list[JsonNode] = [value]
+def _references(value: JsonNode | Node) -> Iterator[int]:
+    pending: list[JsonNode | Node] = [value]
     while pending:
         item = pending.pop()
         if isinstance(item, list):
             pending += item
-        elif isinstance(item, dict):
+        elif isinstance(item, Mapping):
             idx = _reference_index(item)
             if idx is not None:
                 yield idx
