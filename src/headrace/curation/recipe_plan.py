@@ -121,6 +121,7 @@ class RecipePlan:
         self.static = static
         self.hashes = hashes
         self.lake = lake
+        self.folder = folder
         self.sources: dict[str, OpenSource] = {
             source.name: source for source in open_sources(_used(static), lake=lake, folder=folder)
         }

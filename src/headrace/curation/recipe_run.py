@@ -271,6 +271,7 @@ class _Running:
             {item.name: self._known[item.origin] for item in stage.inputs},
             stage_store=self._plan.stage_store,
             options=self._options,
+            folder=self._plan.folder,
             scratch=self._scratch,
             progress=self._progress,
         )

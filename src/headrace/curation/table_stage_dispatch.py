@@ -7,23 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from headrace.curation.applying import DROPPED, apply_to_table
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.run_options import RunOptions
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
-from headrace.curation.static_plan import CheckWork, FilterWork, OperatorWork, SqlWork, StaticStage
+from headrace.curation.static_plan import CheckWork, CommandWork, FilterWork, OperatorWork, SqlWork, StaticStage
+from headrace.curation.table_stages.check_stage import check_rows
+from headrace.curation.table_stages.command_environment import CommandEnvironment
+from headrace.curation.table_stages.command_stage import run_command
+from headrace.curation.table_stages.filter_stage import filter_rows
 from headrace.curation.table_stages.sql_stage import run_sql
-from headrace.datasets.filters import Filter
-from headrace.datasets.queries import run_query
-from headrace.errors import GateFailed, InvalidInput
+from headrace.curation.table_stages.table_operator_stage import run_table_operator
+from headrace.curation.table_stages.table_result import TableResult
+from headrace.errors import InvalidInput
 from headrace.progress import Progress
 
 __all__ = ["run_table_stage"]
 
 _MEMORY_BYTES = 4 << 30
+"""Where the run has no ceiling: what table stages spill to disk above."""
 
 
 def run_table_stage(
@@ -32,65 +35,96 @@ def run_table_stage(
     *,
     stage_store: StageStore,
     options: RunOptions,
+    folder: Path,
     scratch: Path,
     progress: Progress,
 ) -> StageResult:
     """Run a filter, SQL, a check, a table operator or a command.
 
+    Args:
+        inputs: Rows by the name that the stage calls them.
+        folder: The recipe's; commands run there.
+        scratch: For files that are gone when the run ends.
+
     Raises:
         GateFailed: A check does not hold.
+        InvalidInput: The stage's SQL, command or operator cannot work on these rows.
     """
+    memory_bytes = options.memory_bytes or _MEMORY_BYTES
+    num_workers = options.num_workers or (os.cpu_count() or 1)
     rows = next(iter(inputs.values()))
-    nothing = StageRows(FAILED_SCHEMA, ())
     match stage.work:
         case FilterWork(expression=expression):
-            table = stage_store.table(rows)
-            keep = pa.array(Filter.parse(expression, rows.schema).mask(table))
-            lost = table.filter(pc.invert(keep))
-            dropped = _dropped(lost, "filter", [expression] * lost.num_rows)
-            return StageResult(
-                rows.num_rows, stage_store.write(table.filter(keep)), stage_store.write(dropped), nothing, {}
+            found = filter_rows(stage_store, rows, expression=expression, progress=progress)
+            return _result(stage_store, found, by="filter")
+        case OperatorWork(uses=(use,)) if isinstance(use.operator, OperatorSpec):
+            found = run_table_operator(
+                stage_store,
+                rows,
+                spec=use.operator,
+                settings=dict(use.settings),
+                memory_bytes=memory_bytes,
+                scratch=scratch,
+                progress=progress,
             )
+            return _result(stage_store, found, by=use.operator.name)
         case SqlWork(sql=sql, key=key):
-            found = run_sql(
+            given = run_sql(
                 stage_store,
                 inputs,
                 sql=sql,
                 key=key,
-                memory_bytes=options.memory_bytes or _MEMORY_BYTES,
-                num_workers=options.num_workers or (os.cpu_count() or 1),
+                memory_bytes=memory_bytes,
+                num_workers=num_workers,
                 scratch=scratch,
                 progress=progress,
             )
-            num_in = sum(item.num_rows for item in inputs.values())
-            return StageResult(num_in, found, StageRows(DROPPED_SCHEMA, ()), nothing, {})
+            return _undropped(sum(item.num_rows for item in inputs.values()), given)
         case CheckWork(sql=sql, message=message):
-            tables = {name: stage_store.table(item) for name, item in inputs.items()}
-            held = run_query(sql, tables).column(0).to_pylist()
-            if held != [True]:
-                raise GateFailed(f"check {stage.name!r} does not hold: {message or sql}; found {held[:5]}")
-            return StageResult(rows.num_rows, rows, StageRows(DROPPED_SCHEMA, ()), nothing, {})
-        case OperatorWork(uses=(use,)) if isinstance(use.operator, OperatorSpec):
-            table = stage_store.table(rows)
-            found_table = apply_to_table(use.operator, table, dict(use.settings))
-            for name in use.operator.outputs:
-                table = table.append_column(name, found_table.column(name))
-            why = found_table.column(DROPPED)
-            lost = table.filter(pc.is_valid(why))
-            dropped = _dropped(lost, use.operator.name, why.drop_null().to_pylist())
-            kept = table.filter(pc.is_null(why))
-            return StageResult(rows.num_rows, stage_store.write(kept), stage_store.write(dropped), nothing, {})
-    raise InvalidInput(f"stage {stage.name!r}: stages of kind {stage.kind} do not run yet")
+            check_rows(
+                stage_store,
+                inputs,
+                sql=sql,
+                message=message or f"check {stage.name!r} does not hold",
+                memory_bytes=memory_bytes,
+                num_workers=num_workers,
+                scratch=scratch,
+                progress=progress,
+            )
+            return _undropped(rows.num_rows, rows)
+        case CommandWork(arguments=arguments, python=python, requirements=requirements):
+            has_own = python is not None or requirements is not None
+            found = run_command(
+                stage_store,
+                rows,
+                command=arguments,
+                folder=folder,
+                scratch=scratch,
+                memory_bytes=memory_bytes,
+                environment=CommandEnvironment(requirements, python) if has_own else None,
+                environments=_environments() if has_own else None,
+                progress=progress,
+            )
+            return _result(stage_store, found, by=arguments[0])
+    raise InvalidInput(f"stage {stage.name!r}: {stage.summary} comes from a catalogue that only describes operators")
 
 
-def _dropped(lost: pa.Table, operator: str, reasons: list[str]) -> pa.Table:
-    return pa.table(
-        [
-            lost.column("_id"),
-            pa.array([operator] * lost.num_rows, pa.string()),
-            pa.array(reasons, pa.string()),
-            pa.nulls(lost.num_rows, pa.string()),
-            pa.nulls(lost.num_rows, pa.string()),
-        ],
-        schema=DROPPED_SCHEMA,
-    )
+def _environments() -> Path:
+    """Where the environments of commands are kept, for all lakes of this machine."""
+    cache = os.environ.get("HEADRACE_CACHE")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
+    return (Path(cache) if cache else home) / "environments"
+
+
+def _undropped(num_in: int, rows: StageRows) -> StageResult:
+    return StageResult(num_in, rows, StageRows(DROPPED_SCHEMA, ()), StageRows(FAILED_SCHEMA, ()), calls={})
+
+
+def _result(stage_store: StageStore, found: TableResult, *, by: str) -> StageResult:
+    """With the name of who dropped the rows."""
+    writer = stage_store.writer(DROPPED_SCHEMA)
+    for table in stage_store.tables(found.dropped):
+        columns = {"operator": pa.array([by] * table.num_rows, pa.string())}
+        columns |= {name: table.column(name) for name in table.column_names}
+        writer.add(pa.table([columns[name] for name in DROPPED_SCHEMA.names], schema=DROPPED_SCHEMA))
+    return StageResult(found.num_in, found.rows, writer.finish(), StageRows(FAILED_SCHEMA, ()), calls={})
