@@ -13,11 +13,12 @@ from headrace.cli.recipe_options import load_recipe
 from headrace.cli.targets import open_existing_lake, open_lake
 
 if TYPE_CHECKING:
+    from headrace.curation.recipe import Recipe
     from headrace.curation.recipe_plan import RecipePlan
     from headrace.curation.run_records import RunRecord
     from headrace.datasets.lake import Lake
 
-__all__ = ["find_recorded_run", "lake_option", "plan_on_lake"]
+__all__ = ["find_recorded_run", "lake_option", "open_lake_of_recipe", "plan_on_lake"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,16 +33,25 @@ def lake_option(function: Function) -> Function:
     )(function)
 
 
+def open_lake_of_recipe(recipe: Recipe, file: Path, lake: str | None) -> Lake:
+    """The lake that is named, or that of the recipe's first source.
+
+    Raises:
+        InvalidInput: No lake is named anywhere.
+    """
+    from headrace.curation.recipe_plan import default_lake
+
+    return open_lake(lake if lake is not None else default_lake(recipe.validate(), folder=file.parent))
+
+
 def plan_on_lake(file: Path, settings: tuple[str, ...], lake: str | None) -> RecipePlan:
     """The recipe's plan on the lake that is named, or on that of its first source.
 
     Raises:
         InvalidInput: The recipe is wrong, or no lake is named anywhere.
     """
-    from headrace.curation.recipe_plan import default_lake
-
     recipe = load_recipe(file, settings)
-    return recipe.plan(open_lake(lake if lake is not None else default_lake(recipe.validate(), folder=file.parent)))
+    return recipe.plan(open_lake_of_recipe(recipe, file, lake))
 
 
 def find_recorded_run(run: str, lake: str | None) -> tuple[Lake, RunRecord]:

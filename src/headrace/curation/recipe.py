@@ -20,6 +20,8 @@ from headrace.curation.static_plan import StaticPlan, StaticStage
 from headrace.errors import InvalidInput
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from headrace.curation.recipe_plan import RecipePlan
     from headrace.datasets.lake import Lake
 
@@ -156,7 +158,22 @@ class Recipe:
         """
         from headrace.curation.recipe_plan import RecipePlan
 
-        return RecipePlan(self.validate(), self.hash(), lake=lake, folder=self._folder)
+        return RecipePlan.on(self.validate(), self.hash(), lake=lake, folder=self._folder)
+
+    def preview(self, stage: str, n: int = 20, *, lake: Lake | None = None) -> pa.Table:
+        """What a stage gives for the first rows of its sources; nothing is kept, and operators run in this process.
+
+        Args:
+            stage: Its name; the stages that it needs run too.
+            n: Rows of each source.
+            lake: Where references without a lake are looked up; by default the lake of the first source.
+
+        Raises:
+            InvalidInput: There is no such stage, or the recipe is wrong.
+        """
+        from headrace.curation.previewing import preview
+
+        return preview(self.validate(), self.hash(), stage=stage, num_rows=n, lake=lake, folder=self._folder)
 
     def graph(self) -> StageGraph:
         """Which stage reads which; `.mermaid()` draws it."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headrace.curation.executor.step import Step
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.plan_hash import PlanHash
+from headrace.curation.run_options import BadRowLimit, RunOptions
 from headrace.curation.sources import OpenSource, lake_uri, open_sources
 from headrace.curation.stage_cache import StageCache, stage_key
 from headrace.curation.stage_graph import graph_of
@@ -18,8 +19,13 @@ from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.static_plan import CheckWork, OperatorWork, StaticPlan, StaticSource, StaticStage
 from headrace.datasets.lake import Lake
 from headrace.errors import InvalidInput
+from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.canonical import canonical_json
 from headrace.storage.digests import digest_hex
+from headrace.units import parse_bytes
+
+if TYPE_CHECKING:
+    from headrace.curation.recipe_run import Run
 
 __all__ = [
     "PlannedStage",
@@ -28,6 +34,7 @@ __all__ = [
     "is_operator_stage",
     "passes_through",
     "source_key",
+    "sources_read",
     "steps_of",
 ]
 
@@ -117,14 +124,27 @@ class PlannedStage:
 class RecipePlan:
     """A compiled recipe that knows its lake. Making one logs the snapshots that it reads, and runs nothing."""
 
-    def __init__(self, static: StaticPlan, hashes: PlanHash, *, lake: Lake, folder: Path) -> None:
+    @classmethod
+    def on(cls, static: StaticPlan, hashes: PlanHash, *, lake: Lake, folder: Path) -> RecipePlan:
+        """The plan on a lake where sources that name none are looked up.
+
+        Raises:
+            NotFound: A source is not there.
+        """
+        sources = open_sources(sources_read(static), lake=lake, folder=folder)
+        for source in sources:
+            source.snapshot.dataset.log_snapshot(source.snapshot)  # so that nothing collects it while it is read
+        return cls(static, hashes, lake=lake, folder=folder, sources=sources)
+
+    def __init__(
+        self, static: StaticPlan, hashes: PlanHash, *, lake: Lake, folder: Path, sources: Sequence[OpenSource]
+    ) -> None:
+        """`lake` keeps results and takes outputs; `folder` is the recipe's."""
         self.static = static
         self.hashes = hashes
         self.lake = lake
         self.folder = folder
-        self.sources: dict[str, OpenSource] = {
-            source.name: source for source in open_sources(_used(static), lake=lake, folder=folder)
-        }
+        self.sources: dict[str, OpenSource] = {source.name: source for source in sources}
         self.stage_store = StageStore(lake, [source.uid for source in self.sources.values()])
         self.cache = StageCache(self.stage_store)
 
@@ -167,6 +187,44 @@ class RecipePlan:
             )
         return planned
 
+    def run(
+        self,
+        *,
+        memory: str | int | None = None,
+        engine: str = "local",
+        workers: int | None = None,
+        timeout_seconds: float | None = 600.0,
+        max_bad: str | int | None = None,
+        retry_quarantined: bool = False,
+        progress: Progress = NO_PROGRESS,
+    ) -> Run:
+        """Run every stage that is not known, and commit the outputs.
+
+        Args:
+            memory: Ceiling for this process and its workers, such as "2GiB".
+            engine: "local": processes of this machine.
+            workers: Processes for operators, by default one for each core; 0 runs them in this process.
+            timeout_seconds: For one row in one operator; a row that takes longer goes to quarantine.
+            max_bad: Rows that may end in quarantine, a number or a share such as "1%"; `Run.within_limit` tells.
+            retry_quarantined: Try rows in quarantine once more.
+
+        Raises:
+            GateFailed: A check does not hold; no output was committed.
+            InvalidInput: An argument is none of the above, or a stage cannot work on its rows.
+        """
+        from headrace.curation.recipe_run import run_plan
+
+        if engine != "local":
+            raise InvalidInput(f"engine is {engine!r}: this version runs recipes with engine='local'")
+        options = RunOptions(
+            workers,
+            parse_bytes(memory) if isinstance(memory, str) else memory,
+            timeout_seconds,
+            None if max_bad is None else BadRowLimit.parse(str(max_bad)),
+            retry_quarantined,
+        )
+        return run_plan(self, options=options, progress=progress)
+
     def mermaid(self) -> str:
         """The graph of the stages for diagrams."""
         return graph_of(self.static).mermaid()
@@ -194,7 +252,7 @@ class RecipePlan:
         return source.snapshot.num_rows if source is not None and source.where is None else None
 
 
-def _used(static: StaticPlan) -> list[StaticSource]:
+def sources_read(static: StaticPlan) -> list[StaticSource]:
     """Sources that a stage or an output reads."""
     read = {item.origin for stage in static.stages for item in stage.inputs}
     read.update(output.stage for output in static.outputs)

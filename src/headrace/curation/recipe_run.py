@@ -30,7 +30,7 @@ from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
 from headrace.progress import NO_PROGRESS, Progress
 
-__all__ = ["Run", "RunStage", "run_plan"]
+__all__ = ["Run", "RunStage", "run_plan", "run_stages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,16 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
     return found
 
 
+def run_stages(plan: RecipePlan, *, options: RunOptions) -> Mapping[str, RunStage]:
+    """Run the stages alone: nothing is committed or written down."""
+    run = _Running(plan, options, NO_PROGRESS)
+    try:
+        run.run_stages()
+        return run.stages
+    finally:
+        run.close()
+
+
 class _Running:
     def __init__(self, plan: RecipePlan, options: RunOptions, progress: Progress) -> None:
         self._plan = plan
@@ -166,7 +176,7 @@ class _Running:
         )
         self._scratch = Path(tempfile.mkdtemp(prefix="headrace-run-"))
         self._known: dict[str, StageRows] = {}
-        self._stages: dict[str, RunStage] = {}
+        self.stages: dict[str, RunStage] = {}
         self.record = RunRecord(
             new_run_id(),
             plan.static.name,
@@ -184,17 +194,20 @@ class _Running:
         self._workers.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def run(self) -> Run:
+    def run_stages(self) -> None:
         for name in self._plan.sources:
             self._known[name] = self._source_rows(name)
         for stage in self._plan.static.stages:
             self._run_stage(stage)
+
+    def run(self) -> Run:
+        self.run_stages()
         outputs = {output.name: self._commit(output.name) for output in self._plan.static.outputs}
         self.record = replace(
             self.record,
             state="finished",
             finished_at=time.time(),
-            stages=[stage.record for stage in self._stages.values()],
+            stages=[stage.record for stage in self.stages.values()],
             outputs={
                 output.name: {
                     "stage": output.stage,
@@ -209,7 +222,7 @@ class _Running:
         num_read = sum(self._known[name].num_rows for name in self._plan.sources)
         limit = self._options.max_bad
         within = limit is None or limit.allows(self.record.num_quarantined, num_read)
-        return Run(self.record.run_id, outputs, self._stages, self.record, within, self._plan)
+        return Run(self.record.run_id, outputs, self.stages, self.record, within, self._plan)
 
     def _source_rows(self, name: str) -> StageRows:
         source = self._plan.sources[name]
@@ -251,7 +264,7 @@ class _Running:
             calls=result.calls,
             seconds=time.monotonic() - begin,
         )
-        self._stages[stage.name] = RunStage(record, result, self._plan.stage_store.table)
+        self.stages[stage.name] = RunStage(record, result, self._plan.stage_store.table)
 
     def _computed(self, stage: StaticStage) -> StageResult:
         if is_operator_stage(stage):

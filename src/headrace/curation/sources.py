@@ -43,6 +43,7 @@ class OpenSource:
     snapshot: Snapshot
     where: str | None = None
     columns: tuple[str, ...] | None = None
+    num_rows: int | None = None  # only so many rows from the start; for previews
 
     @property
     def reference(self) -> str:
@@ -77,7 +78,7 @@ class OpenSource:
         schema = self.schema
         chosen = None if self.where is None else Filter.parse(self.where, source_schema(self.snapshot))
         writer = stage_store.writer(schema)
-        start = 0
+        start = num_written = 0
         for table in self.snapshot.narrow(["_id", "_digest", *self.snapshot.schema.names]):
             numbers = np.arange(start, start + table.num_rows)  # [num_rows]
             start += table.num_rows
@@ -90,7 +91,12 @@ class OpenSource:
             if chosen is not None:
                 keep: NDArray[np.bool_] = chosen.mask(table)
                 rows = rows.filter(pa.array(keep))
+            if self.num_rows is not None:
+                rows = rows.slice(0, self.num_rows - num_written)
             writer.add(rows)
+            num_written += rows.num_rows
+            if num_written == self.num_rows:
+                break
         return writer.finish()
 
 
@@ -100,7 +106,7 @@ def lake_uri(place: str, *, folder: Path) -> str:
 
 
 def open_sources(sources: Sequence[StaticSource], *, lake: Lake, folder: Path) -> list[OpenSource]:
-    """Open each source and log its snapshot, so that nothing collects it while it is read.
+    """Open each source.
 
     Args:
         lake: Where references without a lake are looked up.
@@ -118,6 +124,5 @@ def open_sources(sources: Sequence[StaticSource], *, lake: Lake, folder: Path) -
             uri = lake_uri(place, folder=folder)
             here = lakes.setdefault(uri, connect(uri))
         snapshot = here.snapshot(f"{source.reference.dataset}{source.reference.selector}")
-        logged = snapshot.dataset.log_snapshot(snapshot)
-        found.append(OpenSource(source.name, here, logged, source.where, source.columns))
+        found.append(OpenSource(source.name, here, snapshot, source.where, source.columns))
     return found

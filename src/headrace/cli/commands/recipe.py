@@ -28,6 +28,9 @@ recipe = LazyGroup(
             "headrace.cli.commands.recipe_retry:retry",
             "Run a recipe again for the rows that failed; everything else is known.",
         ),
+        "watch": LazyCommand(
+            "headrace.cli.commands.recipe_watch:watch", "Run a recipe whenever its sources have new commits."
+        ),
         "graph": LazyCommand(
             "headrace.cli.commands.recipe_graph:graph", "Print which stage reads which, as Mermaid text."
         ),

@@ -19,10 +19,7 @@ from headrace.cli.recipe_targets import lake_option, plan_on_lake
 @click.option("--quarantined", is_flag=True, required=True, help="Try rows in quarantine once more.")
 def retry(output: Output, *, file: Path, settings: tuple[str, ...], lake: str | None, quarantined: bool) -> None:
     """Run a recipe again for the rows that failed; everything else is known."""
-    from headrace.curation.recipe_run import run_plan
-    from headrace.curation.run_options import RunOptions
-
     plan = plan_on_lake(file, settings, lake)
     with output.progress() as progress:
-        found = run_plan(plan, options=RunOptions(retries=quarantined), progress=progress)
+        found = plan.run(retry_quarantined=quarantined, progress=progress)
     print_run(output, found)

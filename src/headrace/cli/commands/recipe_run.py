@@ -45,17 +45,21 @@ def run(
 ) -> None:
     """Run a recipe.
 
-    What is known already is not computed again. An interrupted run leaves what it finished in the lake; the same command goes on from there. A row that cannot be
-    worked on goes to quarantine with its reason, also one that crashes or hangs its process.
+    What is known already is not computed again. An interrupted run leaves what it finished in the lake; the same
+    command goes on from there. A row that cannot be worked on goes to quarantine with its reason, also one that
+    crashes or hangs its process.
     """
-    from headrace.curation.recipe_run import run_plan
-    from headrace.curation.run_options import BadRowLimit, RunOptions
-
-    limit = None if max_bad is None else BadRowLimit.parse(max_bad)
-    options = RunOptions(workers, memory, timeout, limit, retries)
     plan = plan_on_lake(file, settings, lake)
     with output.progress() as progress:
-        found = run_plan(plan, options=options, progress=progress)
+        found = plan.run(
+            memory=memory,
+            engine=engine,
+            workers=workers,
+            timeout_seconds=timeout,
+            max_bad=max_bad,
+            retry_quarantined=retries,
+            progress=progress,
+        )
     print_run(output, found)
     if not found.within_limit:
         output.warn(
