@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from headrace.curation.input_ids import ID_BYTES
 from headrace.curation.operator_spec import OperatorSpec
+from headrace.curation.replaced_media import PLACE_TYPE, place_column, view_column
+from headrace.datasets.columns import MEDIA_VIEW_TYPE
 from headrace.errors import DataCorrupted
 from headrace.storage.digests import DIGEST_BYTES, digest_of
 from headrace.storage.fan_out import in_order
@@ -43,8 +45,11 @@ _RECORD = pa.schema(
 
 
 def block_schema(spec: OperatorSpec) -> pa.Schema:
-    """Columns of a block: the record, then the operator's outputs."""
-    return pa.schema([*_RECORD, *(pa.field(name, kind) for name, kind in spec.outputs.items())])
+    """Columns of a block: the record, the operator's outputs, and of media that it writes anew what and where it is."""
+    outputs = [pa.field(name, kind) for name, kind in spec.outputs.items()]
+    places = [pa.field(place_column(name), PLACE_TYPE) for name in spec.replaces]
+    views = [pa.field(view_column(name), MEDIA_VIEW_TYPE) for name in spec.replaces]
+    return pa.schema([*_RECORD, *outputs, *places, *views])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from headrace.curation.replaced_media import AT, read_places
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound
+from headrace.storage.store import ObjectStore
 
 __all__ = ["MediaAccess", "MediaRun"]
 
@@ -22,8 +24,11 @@ MediaRun = tuple[
 class MediaAccess:
     """Reads media of rows by their `_source` and `_row`. Thread-safe, as snapshots are."""
 
-    def __init__(self, snapshots: Mapping[str, Snapshot]) -> None:
+    def __init__(self, snapshots: Mapping[str, Snapshot], store: ObjectStore, base: str) -> None:
+        """`store` and `base` hold what operators wrote anew."""
         self._snapshots = dict(snapshots)
+        self.store = store
+        self.base = base
 
     def runs(
         self,
@@ -37,6 +42,28 @@ class MediaAccess:
         if not columns:
             yield np.arange(table.num_rows), {}
             return
+        for places, contents in self._original_runs(table, columns):
+            for name in columns:
+                self._put_new(table, places, name, contents[name])
+            yield places, contents
+
+    def _put_new(
+        self, table: pa.Table, places: NDArray[np.int64], name: str, contents: list[bytes | HeadraceError | None]
+    ) -> None:
+        """Put what an operator wrote in the place of what the source holds."""
+        if AT + name not in table.column_names:
+            return
+        column = table.column(AT + name).combine_chunks().take(pa.array(places))
+        values = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+        for idx, value in enumerate(
+            read_places(self.store, self.base, values) if values.null_count < len(values) else ()
+        ):
+            if value is not None:
+                contents[idx] = value
+
+    def _original_runs(
+        self, table: pa.Table, columns: Sequence[str]
+    ) -> Iterator[tuple[NDArray[np.int64], dict[str, list[bytes | HeadraceError | None]]]]:
         sources = np.asarray(table.column("_source").to_pylist(), dtype=object)  # [num_rows]
         numbers = table.column("_row").to_numpy()  # [num_rows]
         for name in dict.fromkeys(sources.tolist()):

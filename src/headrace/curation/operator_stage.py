@@ -19,6 +19,8 @@ from headrace.curation.executor.task import Task
 from headrace.curation.executor.task_running import NOBODY, failed_block
 from headrace.curation.input_ids import input_ids
 from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
+from headrace.curation.media_access import MediaAccess
+from headrace.curation.replaced_media import AT, PLACE_TYPE, place_column, view_column
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
 from headrace.datasets.columns import MEDIA_VIEW_TYPE
@@ -94,6 +96,7 @@ class OperatorStage:
         self._ledgers = [
             Ledger(stage_store.store, ledger_base(stage_store, step), schema=block_schema(step.spec)) for step in steps
         ]
+        self._media = MediaAccess({}, stage_store.store, stage_store.base)  # for blocks of rows that were given up
         self._claims = ChunkClaims(stage_store.store, stage_store.base, steps=self._steps)
         self.calls = {step.spec.name: 0 for step in steps}
 
@@ -104,6 +107,8 @@ class OperatorStage:
             for name, kind in step.spec.outputs.items():
                 column = step.outputs[name]
                 fields[column] = pa.field(column, kind)
+            for name in step.spec.replaces:
+                fields[AT + step.columns[name]] = pa.field(AT + step.columns[name], PLACE_TYPE)
         return pa.schema(list(fields.values()))
 
     def check(self, schema: pa.Schema) -> None:
@@ -153,7 +158,7 @@ class OperatorStage:
 
         def given_up(task: Task, step_idx: int, loss: Loss) -> None:
             for idx in task.step_idxs if step_idx == NOBODY else (step_idx,):
-                block = failed_block(task, self._steps, idx, kind=loss.kind, reason=loss.reason)
+                block = failed_block(task, self._steps, idx, self._media, kind=loss.kind, reason=loss.reason)
                 self._ledgers[idx].put(block)
                 self.calls[self._steps[idx].spec.name] += 1
             if step_idx == NOBODY or len(task.step_idxs) == 1:
@@ -186,6 +191,7 @@ class OperatorStage:
     def _parts(self, rows: StageRows) -> Iterator[_Part]:
         read = {"_source", "_row", "_id"} & set(rows.schema.names)
         read.update(column for step in self._steps for column in step.columns.values())
+        read.update(AT + column for step in self._steps for column in step.columns.values())
         names = [name for name in rows.schema.names if name in read]
         start = 0
         for table in self._store.tables(rows, columns=None if self._measured is not None else names):
@@ -296,6 +302,14 @@ class OperatorStage:
             indices = pa.array(places, mask=places < 0)
             for name in step.spec.outputs:
                 columns[step.outputs[name]] = ledger.table.column(name).take(indices)
+            for name in step.spec.replaces:
+                column = step.columns[name]
+                places = ledger.table.column(place_column(name)).take(indices)
+                is_new = places.is_valid()
+                views = ledger.table.column(view_column(name)).take(indices)
+                columns[column] = pc.if_else(is_new, views, columns[column])
+                earlier = columns.get(AT + column, pa.nulls(table.num_rows, PLACE_TYPE))
+                columns[AT + column] = pc.if_else(is_new, places, earlier)
         return pa.table(columns)
 
 

@@ -94,7 +94,8 @@ def _output_schema(rows: StageRows) -> pa.Schema:
 def _batches(
     rows: StageRows, schema: pa.Schema, *, stage_store: StageStore, sources: Mapping[str, OpenSource]
 ) -> Iterator[pa.RecordBatch]:
-    access = MediaAccess({name: source.snapshot for name, source in sources.items()})
+    snapshots = {name: source.snapshot for name, source in sources.items()}
+    access = MediaAccess(snapshots, stage_store.store, stage_store.base)
     media = [field.name for field in schema if media_kind(field) is not None]
     for part in stage_store.tables(rows):
         for start in range(0, part.num_rows, _BATCH_ROWS):

@@ -76,7 +76,7 @@ class RunWorkers:
                 for step in steps
             ]
             snapshots = {name: source.snapshot for name, source in self._sources.items()}
-            return InlineRunner(steps, ledgers, MediaAccess(snapshots))
+            return InlineRunner(steps, ledgers, MediaAccess(snapshots, self._stage_store.store, self._stage_store.base))
         if self._pool is None:
             self._pool = self._new_pool()
         before = list(self._steps)[: list(self._steps).index(stage)]
@@ -93,6 +93,7 @@ class RunWorkers:
         setup = {
             "sources": {name: [source.lake.uri, source.reference] for name, source in self._sources.items()},
             "store": self._lake.uri,
+            "base": self._stage_store.base,
             "steps": [step.to_json() for step in steps],
             "ledgers": [ledger_base(self._stage_store, step) for step in steps],
         }

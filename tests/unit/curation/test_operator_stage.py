@@ -56,12 +56,13 @@ class Bench:
     def inline(self, steps: Sequence[Step], **options: Any) -> StageResult:
         stage = self.stage(steps, **options)
         ledgers = [Ledger(self.store.store, ledger_base(self.store, s), schema=block_schema(s.spec)) for s in steps]
-        runner = InlineRunner(steps, ledgers, MediaAccess({"texts": self.snapshot}))
+        runner = InlineRunner(steps, ledgers, MediaAccess({"texts": self.snapshot}, self.store.store, self.store.base))
         return stage.run(self.rows, runner=runner, progress=NO_PROGRESS)
 
     def pooled(self, steps: Sequence[Step], *, pool: dict[str, Any] | None = None, **options: Any) -> StageResult:
         setup = {
             "store": self.lake.uri,
+            "base": self.store.base,
             "sources": {"texts": [self.lake.uri, f"texts@id:{self.snapshot.id}"]},
             "steps": [s.to_json() for s in steps],
             "ledgers": [ledger_base(self.store, s) for s in steps],

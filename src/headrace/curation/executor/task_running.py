@@ -18,8 +18,10 @@ from headrace.curation.input_ids import id_array
 from headrace.curation.ledger import DONE, DROPPED, FAILED, block_schema
 from headrace.curation.media import Media
 from headrace.curation.media_access import MediaAccess
+from headrace.curation.replaced_media import pack_media, place_column, view_column
 from headrace.curation.results import Drop
 from headrace.errors import HeadraceError, MissingExtra, Unavailable
+from headrace.storage.store import ObjectStore
 
 __all__ = ["NOBODY", "Started", "failed_block", "run_task"]
 
@@ -48,6 +50,7 @@ class _Column:
     measured: list[str | None] = field(init=False)
     thresholds: list[str | None] = field(init=False)
     values: dict[str, list[Any]] = field(init=False)
+    replaced: dict[str, list[bytes | None]] = field(init=False)
 
     def __post_init__(self) -> None:
         num_rows = len(self.ids)
@@ -57,6 +60,7 @@ class _Column:
         self.measured = [None] * num_rows
         self.thresholds = [None] * num_rows
         self.values = {name: [None] * num_rows for name in self.step.spec.outputs}
+        self.replaced = {name: [None] * num_rows for name in self.step.spec.replaces}
 
     def fail(self, place: int, error: BaseException) -> None:
         message = error.message if isinstance(error, HeadraceError) else str(error)
@@ -70,8 +74,11 @@ class _Column:
         self.measured[place] = None if dropped.value is None else str(dropped.value)
         self.thresholds[place] = None if dropped.threshold is None else str(dropped.threshold)
 
-    def block(self) -> pa.Table:
-        """As the ledger takes it; a value that does not fit its declared type fails its row."""
+    def block(self, store: ObjectStore, base: str) -> pa.Table:
+        """As the ledger takes it; a value that does not fit its declared type fails its row.
+
+        New media is written to the store first.
+        """
         spec = self.step.spec
         for name in spec.outputs:
             try:
@@ -79,6 +86,8 @@ class _Column:
             except TypeError:
                 self._fail_unfit(name)
         arrays = {name: output_array(spec, name, self.values[name], num_rows=len(self.ids)) for name in spec.outputs}
+        for name, contents in self.replaced.items():
+            arrays[place_column(name)], arrays[view_column(name)] = pack_media(store, base, contents)
         return pa.table(
             {
                 "_input": id_array(self.ids),
@@ -129,10 +138,12 @@ def run_task(task: Task, steps: Sequence[Step], media: MediaAccess, *, started: 
         if column.step.spec.kind == "batch":
             _run_batch(column, task.table, np.arange(task.num_rows), started)
     started(NOBODY, NOBODY)
-    return [column.block() for column in columns]
+    return [column.block(media.store, media.base) for column in columns]
 
 
-def failed_block(task: Task, steps: Sequence[Step], step_idx: int, *, kind: str, reason: str) -> pa.Table:
+def failed_block(
+    task: Task, steps: Sequence[Step], step_idx: int, media: MediaAccess, *, kind: str, reason: str
+) -> pa.Table:
     """The block of a step for a task whose rows took their process with them."""
     ids = task.ids[task.step_idxs.index(step_idx)]
     column = _Column(steps[step_idx], step_idx, ids, task.attempt)
@@ -140,7 +151,7 @@ def failed_block(task: Task, steps: Sequence[Step], step_idx: int, *, kind: str,
         column.states[place] = FAILED
         column.classes[place] = kind
         column.reasons[place] = reason
-    return column.block()
+    return column.block(media.store, media.base)
 
 
 def _media_columns(step: Step) -> list[str]:
@@ -191,6 +202,8 @@ def _run_row(
     else:
         for name, value in found.values.items():
             column.values[name][place] = value
+        for name, content in found.replaced.items():
+            column.replaced[name][place] = content
 
 
 def _run_batch(column: _Column, table: pa.Table, places: NDArray[np.int64], started: Started) -> None:

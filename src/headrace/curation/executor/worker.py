@@ -62,8 +62,9 @@ class _Worker:
 
         self._steps = [step_from_json(document) for document in setup["steps"]]
         sources = setup["sources"].items()
-        self._media = MediaAccess({name: connect(uri).snapshot(reference) for name, (uri, reference) in sources})
         store = connect(setup["store"]).store
+        snapshots = {name: connect(uri).snapshot(reference) for name, (uri, reference) in sources}
+        self._media = MediaAccess(snapshots, store, setup["base"])
         self._ledgers = [
             Ledger(store, base, schema=block_schema(step.spec))
             for base, step in zip(setup["ledgers"], self._steps, strict=True)
