@@ -157,6 +157,27 @@ def test_nothing_left_to_commit_is_an_error_that_says_where_to_look(tmp_path: Pa
     assert [dataset.name for dataset in lake.datasets()] == ["texts"]
 
 
+def test_keys_of_several_commits_give_way_to_ids(tmp_path: Path) -> None:
+    lake = headrace.connect(str(tmp_path / "lake"))
+    texts = lake.create_dataset(
+        "texts", type="TABLE", schema=SCHEMA, key="id", on_duplicate_key="keep", source=texts_of(["apple"])
+    )
+    texts.commit(texts_of(["melon"]))
+    found = run(lake, recipe()).outputs["final"]
+    assert found.to_arrow(["id", "text"]).to_pydict() == {"id": ["1:k00000", "2:k00000"], "text": ["apple", "melon"]}
+
+
+def test_deleted_output_is_committed_again(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, ["apple"])
+    first = run(lake, recipe())
+    curated = lake.dataset("curated")
+    curated.delete_commit("1")
+    again = run(lake, recipe())
+    assert again.outputs["final"].num_rows == 1
+    assert [commit.id for commit in again.outputs["final"].commits] == ["2"]
+    assert first.outputs["final"].num_rows == 1
+
+
 def test_lake_in_memory_runs_in_this_process() -> None:
     lake = headrace.connect("memory://recipe-runs")
     lake.create_dataset("texts", type="TABLE", schema=SCHEMA, key="id", source=texts_of(["apple"]))

@@ -15,7 +15,7 @@ from headrace.datasets.columns import media_kind
 from headrace.datasets.dataset import Dataset
 from headrace.datasets.lake import Lake
 from headrace.datasets.snapshot import Snapshot
-from headrace.errors import DataCorrupted, HeadraceError, InvalidInput, NotFound
+from headrace.errors import Conflict, DataCorrupted, HeadraceError, InvalidInput, NotFound
 from headrace.progress import Progress
 from headrace.schema.tags import Tag, has_tags, normalise_tags
 
@@ -28,15 +28,17 @@ _BATCH_ROWS = 512
 
 
 def committed_output(lake: Lake, output: StaticOutput, rows: StageRows) -> Snapshot | None:
-    """The snapshot of a commit that holds exactly these rows already."""
+    """The snapshot of the first commit that holds exactly these rows; two runs may have raced to make one."""
     try:
         dataset = lake.dataset(output.dataset)
     except NotFound:
         return None
     wanted = _tags(output, rows)
-    for commit in reversed(dataset.log()):
+    for commit in dataset.log():
         if commit.num_rows == rows.num_rows and has_tags(normalise_tags(commit.tags), wanted):
-            return dataset.snapshot(tags=wanted)
+            snapshot = dataset.snapshot(tags=wanted, upto=commit.id)
+            if snapshot.num_rows == rows.num_rows:  # nobody has deleted it, or some of its rows
+                return snapshot
     return None
 
 
@@ -53,7 +55,7 @@ def commit_output(
     """Commit the rows, and take the snapshot of this commit alone.
 
     The dataset is made if there is none: of the sources' type where they have one and the columns that it needs came
-    through, else a TABLE.
+    through, else a TABLE. Keys that come twice, from several commits or sources, give way to the rows' ids.
 
     Raises:
         InvalidInput: No rows came through, or the dataset there has other columns.
@@ -66,19 +68,25 @@ def commit_output(
         )
     tags = _tags(output, rows)
     schema = _output_schema(rows)
-    batches = _batches(rows, schema, stage_store=stage_store, sources=sources)
-    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    dataset: Dataset | None
     try:
-        dataset: Dataset = lake.dataset(output.dataset)
+        dataset = lake.dataset(output.dataset)
+        kind, key = dataset.type, dataset.key
     except NotFound:
-        kind, key = _dataset_type(rows, sources, stage_store)
+        dataset = None
+        kind, key = _dataset_type(rows, sources)
+    renamed = key if key is not None and key in schema.names and not _is_unique(rows, key, stage_store) else None
+    batches = _batches(rows, schema, stage_store=stage_store, sources=sources, renamed=renamed)
+    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    if dataset is None:
         options = {"type": kind, "key": key} if kind == "TABLE" else {"type": kind}
-        dataset = lake.create_dataset(
-            output.dataset, source=reader, tags=tags, message=message, progress=progress, **options
-        )
+        lake.create_dataset(output.dataset, source=reader, tags=tags, message=message, progress=progress, **options)
     else:
         dataset.commit(reader, tags=tags, message=message, progress=progress)
-    return dataset.snapshot(tags=tags)
+    found = committed_output(lake, output, rows)
+    if found is None:
+        raise Conflict(f"output {output.name!r}: its commit was deleted as soon as it was made; run the recipe again")
+    return found
 
 
 def _tags(output: StaticOutput, rows: StageRows) -> tuple[Tag, ...]:
@@ -92,8 +100,14 @@ def _output_schema(rows: StageRows) -> pa.Schema:
 
 
 def _batches(
-    rows: StageRows, schema: pa.Schema, *, stage_store: StageStore, sources: Mapping[str, OpenSource]
+    rows: StageRows,
+    schema: pa.Schema,
+    *,
+    stage_store: StageStore,
+    sources: Mapping[str, OpenSource],
+    renamed: str | None,
 ) -> Iterator[pa.RecordBatch]:
+    """`renamed`: the key column, whose values give way to the rows' ids."""
     snapshots = {name: source.snapshot for name, source in sources.items()}
     access = MediaAccess(snapshots, stage_store.store, stage_store.base)
     media = [field.name for field in schema if media_kind(field) is not None]
@@ -101,6 +115,9 @@ def _batches(
         for start in range(0, part.num_rows, _BATCH_ROWS):
             table = part.slice(start, _BATCH_ROWS)
             columns = {name: table.column(name) for name in schema.names if name not in media}
+            if renamed is not None:
+                parts = [table.column("_source"), table.column("_id")] if len(sources) > 1 else [table.column("_id")]
+                columns[renamed] = pc.binary_join_element_wise(*parts, ":").cast(schema.field(renamed).type)
             if media:
                 columns |= {name: pa.chunked_array([_bytes_of(table, name, access)]) for name in media}
             yield from pa.table([columns[name] for name in schema.names], schema=schema).combine_chunks().to_batches()
@@ -116,9 +133,7 @@ def _bytes_of(table: pa.Table, name: str, access: MediaAccess) -> pa.Array:
     return pa.array(values, pa.large_binary())
 
 
-def _dataset_type(
-    rows: StageRows, sources: Mapping[str, OpenSource], stage_store: StageStore
-) -> tuple[str, str | None]:
+def _dataset_type(rows: StageRows, sources: Mapping[str, OpenSource]) -> tuple[str, str | None]:
     """The type that a new dataset gets, and its key column."""
     names = set(_output_schema(rows).names)
     kinds = {source.snapshot.dataset.dataset_type for source in sources.values()}
@@ -128,9 +143,7 @@ def _dataset_type(
             return kind.name, kind.key
     keys = {source.snapshot.dataset.key for source in sources.values()}
     key = next(iter(keys)) if len(keys) == 1 else None
-    if key is None or key not in names or not _is_unique(rows, key, stage_store):
-        return "TABLE", None
-    return "TABLE", key
+    return "TABLE", key if key in names and "_id" in rows.schema.names else None
 
 
 def _is_unique(rows: StageRows, key: str, stage_store: StageStore) -> bool:
