@@ -147,18 +147,18 @@ class WorkerPool:
         """
         coming = iter(tasks)
         again: deque[Task] = deque()
-        has_more = True
+        waiting = next(coming, None)  # looked at first, so that no worker is started for nothing
         while True:
-            while has_more or again:
-                worker = self._idle_worker(wanted=True)
+            while waiting is not None or again:
+                worker = self._idle_worker()
                 if worker is None:
                     break
-                task = again.popleft() if again else next(coming, None)
-                if task is None:
-                    has_more = False
-                    break
-                worker.begin(task)
-            if not has_more and not again and all(worker.task is None for worker in self._workers):
+                if again:
+                    worker.begin(again.popleft())
+                elif waiting is not None:
+                    worker.begin(waiting)
+                    waiting = next(coming, None)
+            if waiting is None and not again and all(worker.task is None for worker in self._workers):
                 return
             for worker in self._with_news():
                 self._take_news(worker, again, done, given_up)
@@ -173,11 +173,11 @@ class WorkerPool:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _idle_worker(self, *, wanted: bool) -> _Worker | None:
+    def _idle_worker(self) -> _Worker | None:
         for worker in self._workers:
             if worker.is_ready and worker.task is None:
                 return worker
-        if wanted and len(self._workers) < self._num_workers and all(worker.is_ready for worker in self._workers):
+        if len(self._workers) < self._num_workers and all(worker.is_ready for worker in self._workers):
             taken = {worker.slot for worker in self._workers}
             slot = next(slot for slot in range(self._num_workers) if slot not in taken)
             self._workers.append(_Worker(slot, self._spots, self._descriptor, self._setup))
