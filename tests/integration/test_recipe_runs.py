@@ -157,6 +157,13 @@ def test_nothing_left_to_commit_is_an_error_that_says_where_to_look(tmp_path: Pa
     assert [dataset.name for dataset in lake.datasets()] == ["texts"]
 
 
+def test_error_of_a_stage_names_it(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, ["apple"])
+    made = Recipe("broken", sources={"texts": "texts"}, stages=[Stage(name="odd", filter="CAST(text AS INTEGER) > 1")])
+    with pytest.raises(InvalidInput, match="stage 'odd': "):
+        run(lake, made)
+
+
 def test_keys_of_several_commits_give_way_to_ids(tmp_path: Path) -> None:
     lake = headrace.connect(str(tmp_path / "lake"))
     texts = lake.create_dataset(

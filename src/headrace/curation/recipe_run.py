@@ -28,6 +28,7 @@ from headrace.curation.static_plan import OperatorWork, Sampling, StaticStage
 from headrace.curation.table_stage_dispatch import run_table_stage
 from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
+from headrace.errors import HeadraceError
 from headrace.progress import NO_PROGRESS, Progress
 
 __all__ = ["Run", "RunStage", "run_plan", "run_stages"]
@@ -245,7 +246,12 @@ class _Running:
         result = self._plan.cache.find(key)
         is_cached = result is not None and not (self._options.retries and result.failed.num_rows)
         if result is None or not is_cached:
-            result = self._computed(stage)
+            try:
+                result = self._computed(stage)
+            except HeadraceError as error:
+                if stage.name in error.message:
+                    raise
+                raise type(error)(f"stage {stage.name!r}: {error.message}") from error
             if not result.failed.num_rows or not self._options.retries:
                 self._plan.cache.put(key, result)
         rows = self._known[stage.inputs[0].origin] if passes_through(stage) else result.rows
