@@ -20,9 +20,8 @@ def deliver(work: DigitsWorkspace) -> Figures:
     work.deliveries = deliver_digits(work.directory / "deliveries")
     shapes = {"ada": "zip, <label>/<image>", "cleo": "Parquet with bytes", "ben": "folder with a CSV index"}
     for delivery in work.deliveries:
-        num_samples = len(delivery.digits) + len(delivery.broken)
         work.say(
-            f"{delivery.collector:5} {shapes[delivery.collector]:24} {num_samples:5,} samples  "
+            f"{delivery.collector:5} {shapes[delivery.collector]:24} {delivery.num_samples:5,} samples  "
             f"{delivery.source.relative_to(work.directory)}"
         )
     seen: set[int] = set()
@@ -32,7 +31,10 @@ def deliver(work: DigitsWorkspace) -> Figures:
         seen.update(delivery.digits)
     num_wrong = sum(len(delivery.wrong_labels) for delivery in work.deliveries)
     num_broken = sum(len(delivery.broken) for delivery in work.deliveries)
-    work.say(f"Planted: {num_repeated} digits sent twice, {num_wrong} wrong labels, {num_broken} broken files.")
+    num_damaged = sum(len(delivery.damaged) for delivery in work.deliveries)
+    num_blank = sum(len(delivery.blank) for delivery in work.deliveries)
+    work.say(f"Planted: {num_repeated} digits sent twice, {num_wrong} wrong labels, {num_broken} broken files,")
+    work.say(f"         {num_damaged} files damaged in the middle, {num_blank} scans of empty pages.")
     return {
         "sources": [
             {
@@ -42,12 +44,16 @@ def deliver(work: DigitsWorkspace) -> Figures:
                 "intact": len(delivery.digits),
                 "wrong_labels": len(delivery.wrong_labels),
                 "broken": len(delivery.broken),
+                "damaged": len(delivery.damaged),
+                "blank": len(delivery.blank),
             }
             for delivery in work.deliveries
         ],
         "repeated_digits": num_repeated,
         "wrong_labels": num_wrong,
         "broken": num_broken,
+        "damaged": num_damaged,
+        "blank": num_blank,
     }
 
 

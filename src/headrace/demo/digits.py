@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from headrace.demo.collecting import commit_deliveries, deliver
+from headrace.demo.comparing import compare_raw_and_curated
+from headrace.demo.curating import curate
 from headrace.demo.delivery import SEED
 from headrace.demo.interrupted_training import train_through_a_kill
 from headrace.demo.looking import show_statistics
@@ -80,18 +82,22 @@ def run_demo(
 def digits_steps() -> list[DemoStep[DigitsWorkspace]]:
     """The steps in order; a later part of the story inserts its own."""
     return [
-        DemoStep("deliver", "Deliver: three collectors hand in handwritten digits", 15, deliver),
+        DemoStep("deliver", "Deliver: three collectors hand in handwritten digits", 10, deliver),
         DemoStep("commit", "Commit: each delivery becomes an immutable, tagged commit", 5, commit_deliveries),
         DemoStep("statistics", "Look: what has arrived", 2, show_statistics),
         DemoStep("snapshot", "Snapshot: name what is trained on and what is kept for judging", 2, take_snapshots),
-        DemoStep("diff", "Diff: what the second collector added", 2, show_diff),
-        DemoStep("split", "Split: training and validation by hash of the sample's id", 2, split_training),
-        DemoStep("read", "Stream: shuffled batches, the same for any number of ranks", 4, read_batches),
+        DemoStep("diff", "Diff: what the second collector added", 1, show_diff),
+        DemoStep("curate", "Curate: what all three sent, checked and without repeats", 6, curate),
+        DemoStep("split", "Split: training and validation by hash of the sample's id", 1, split_training),
+        DemoStep("read", "Stream: shuffled batches, the same for any number of ranks", 3, read_batches),
         DemoStep(
             "train", "Train: killed in the middle of an epoch, resumed with other workers", 20, train_through_a_kill
         ),
-        DemoStep("trace", "Trace: one mistake back to the file that it came from", 3, trace_mistake),
-        DemoStep("verify", "Verify: the log and all stored bytes", 5, verify_lake),
+        DemoStep(
+            "compare", "Compare: a model of the raw rows, a model of the curated ones", 4, compare_raw_and_curated
+        ),
+        DemoStep("trace", "Trace: one mistake back to the file that it came from", 2, trace_mistake),
+        DemoStep("verify", "Verify: the log and all stored bytes", 4, verify_lake),
     ]
 
 

@@ -18,6 +18,11 @@ def next_commands(work: DigitsWorkspace) -> list[tuple[str, str]]:
             ),
         ),
         ("what came after the first delivery", work.command("diff", work.reference("@first"), work.reference())),
+        (
+            "why a sample was dropped",
+            work.command("recipe", "explain", "last", "--sample", work.dropped_sample, "--lake", str(work.lake_path)),
+        ),
+        ("curate again: all is known", work.command("recipe", "run", str(work.recipe_file))),
         ("the way of one sample", work.command("lineage", work.reference(), "--sample", work.traced_sample)),
         (
             "hand the training set to another tool",

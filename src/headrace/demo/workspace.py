@@ -38,6 +38,8 @@ class DigitsWorkspace:
     first: Snapshot = field(init=False)
     train: Snapshot = field(init=False)
     holdout: Snapshot = field(init=False)
+    curated: Snapshot = field(init=False)  # of the dataset that the recipe made
+    dropped_sample: str = field(init=False)  # _id, of one that the recipe dropped
     train_split: Snapshot = field(init=False)
     validation_split: Snapshot = field(init=False)
     classifier: DigitClassifier = field(init=False)
@@ -53,6 +55,11 @@ class DigitsWorkspace:
     def lake_path(self) -> Path:
         """Where the lake lies."""
         return self.directory / "lake"
+
+    @property
+    def recipe_file(self) -> Path:
+        """Where the recipe lies; it names the lake beside it."""
+        return self.directory / "recipe.yaml"
 
     def command(self, *words: str) -> str:
         """A command line that works when pasted."""
