@@ -9,6 +9,7 @@ from headrace.demo.delivery import digit_number
 from headrace.demo.dropped_rows import DroppedRows, drops_table, read_drops, way_of_sample
 from headrace.demo.steps import Figures
 from headrace.demo.workspace import DigitsWorkspace
+from headrace.errors import HeadraceError
 
 if TYPE_CHECKING:
     from headrace.datasets.snapshot import Snapshot
@@ -33,11 +34,10 @@ def curate(work: DigitsWorkspace) -> Figures:
         work.say(line)
     work.say(
         f"{num_rows:,} rows became {work.curated.num_rows:,}, committed as {work.curated.dataset.name}; "
-        f"the deliveries stay as they are."
+        "no delivery changed."
     )
     planted = _held_against_planted(work, drops)
-    explained = [item for item in drops if item.num_dropped][-1].example
-    work.dropped_sample = explained["sample"]
+    work.dropped_sample = _dropped_last(drops)
     explanation = run.explain(sample=work.dropped_sample)
     work.say(f"Explained: {work.dropped_sample}, stage by stage")
     for line in way_of_sample(explanation):
@@ -54,6 +54,14 @@ def curate(work: DigitsWorkspace) -> Figures:
         "planted": planted,
         "explained": explanation.to_json(),
     }
+
+
+def _dropped_last(drops: list[DroppedRows]) -> str:
+    """The example of the last stage that dropped something, which has come through all the others."""
+    examples = [item.example for item in drops if item.example is not None]
+    if not examples:
+        raise HeadraceError("the recipe dropped nothing; expected at least the flaws that were planted")
+    return examples[-1].sample
 
 
 def _held_against_planted(work: DigitsWorkspace, drops: list[DroppedRows]) -> Figures:
@@ -75,11 +83,9 @@ def _held_against_planted(work: DigitsWorkspace, drops: list[DroppedRows]) -> Fi
     }
     words = {"damaged": "damaged", "blank": "blank", "repeated_digits": "repeats", "wrong_labels": "wrong labels"}
     num_lost = len(set(digits) - set(shown))
-    work.say(
-        "Of what was planted, gone: "
-        + ", ".join(f"{figures[key]['gone']} of {figures[key]['planted']} {word}" for key, word in words.items())
-    )
-    work.say(f"  {num_lost} digits are lost with them: none of their copies is left.")
+    counts = [f"{figures[key]['gone']} of {figures[key]['planted']} {word}" for key, word in words.items()]
+    work.say(f"Gone of what was planted: {', '.join(counts[:2])},")
+    work.say(f"  {', '.join(counts[2:])}. {num_lost} digits are lost with them.")
     return {**figures, "digits_lost": num_lost}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from headrace.demo.steps import Figures
@@ -18,6 +18,21 @@ WIDTH = 76  # of a line; the demo indents by four
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedSample:
+    """One row that was dropped; value and threshold are None where nothing was measured."""
+
+    sample: str  # _id
+    operator: str
+    reason: str
+    value: str | None
+    threshold: str | None
+
+    def __str__(self) -> str:
+        reason = " ".join(self.reason.split()).replace(f"{self.sample}: ", "")
+        return f"{self.sample}: {reason}" if self.value is None else f"{self.sample}: {reason}: {_rounded(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
 class DroppedRows:
     """What one stage dropped, with one of the rows as an example."""
 
@@ -25,7 +40,7 @@ class DroppedRows:
     num_in: int
     num_out: int
     num_quarantined: int
-    example: dict[str, str]  # sample, operator, reason, value, threshold; empty where nothing was dropped
+    example: DroppedSample | None  # None where nothing was dropped
 
     @property
     def num_dropped(self) -> int:
@@ -40,25 +55,28 @@ class DroppedRows:
             "rows_out": self.num_out,
             "dropped": self.num_dropped,
             "quarantined": self.num_quarantined,
-            "example": self.example or None,
+            "example": None if self.example is None else asdict(self.example),
         }
 
 
 def read_drops(stage: RunStage) -> DroppedRows:
     """Count what a stage of a finished run dropped; the example is the row with the smallest `_id`."""
     rows = stage.dropped_rows().sort_by("_id").slice(0, 1).to_pylist()
-    example = {"sample" if key == "_id" else key: value for key, value in rows[0].items()} if rows else {}
+    example = None
+    if rows:
+        row = rows[0]
+        example = DroppedSample(row["_id"], row["operator"], row["reason"], row["value"], row["threshold"])
     return DroppedRows(stage.record.name, stage.rows_in, stage.rows_out, stage.quarantined, example)
 
 
 def drops_table(drops: Sequence[DroppedRows]) -> Iterator[str]:
     """One line for each stage, and one for its example."""
     width = max(len(item.stage) for item in drops)
-    yield f"{'stage':{width}}  rows in  dropped  why, for example"
+    yield f"{'stage':{width}} {'in':>6} {'dropped':>8}  why, for example"
     for item in drops:
-        line = f"{item.stage:{width}}  {item.num_in:7,}  {item.num_dropped:7,}"
-        if item.example:
-            line += f"  {item.example['sample']}: {_why(item.example)}"
+        line = f"{item.stage:{width}} {item.num_in:6,} {item.num_dropped:8,}"
+        if item.example is not None:
+            line += f"  {item.example}"
         yield _shortened(line)
 
 
@@ -70,10 +88,11 @@ def way_of_sample(explanation: Explanation) -> Iterator[str]:
         yield _shortened(f"{stage.stage:{width}}  {stage.verdict:7}  {said}".rstrip(), width=WIDTH - 2)
 
 
-def _why(example: dict[str, str]) -> str:
-    """Reason and measured value; a file's name before the reason is the sample's and said already."""
-    reason = " ".join(example["reason"].split())
-    return reason if example["value"] is None else f"{reason}, {example['value']}"
+def _rounded(value: str) -> str:
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return value
 
 
 def _text(value: object) -> str:

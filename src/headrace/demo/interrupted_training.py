@@ -84,8 +84,10 @@ def _train_to_the_end(reference: str, checkpoint: Path) -> int:
 
 
 def _show_accuracy(work: DigitsWorkspace) -> Figures:
-    judgement = work.judgement = judge(work.classifier, work.holdout, work.deliveries)
-    validation_accuracy = accuracy_on(work.classifier, work.validation_split)
+    from headrace.demo.digit_rows import read_digits
+
+    judgement = work.judgement = judge(work.classifier, read_digits(work.holdout), work.deliveries)
+    validation_accuracy = accuracy_on(work.classifier, read_digits(work.validation_split))
     work.metrics = {"accuracy": round(judgement.accuracy, 6), "validation_accuracy": round(validation_accuracy, 6)}
     collector = judgement.collector
     work.say(

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headrace.demo.delivery import Delivery, digit_number
-from headrace.demo.workspace import BATCH_SIZE
-from headrace.storage.digests import digest_hex
 
 if TYPE_CHECKING:
-    from headrace.datasets.snapshot import Snapshot
     from headrace.demo.digit_classifier import DigitClassifier
+    from headrace.demo.digit_rows import DigitRows
 
-__all__ = ["Answer", "Judgement", "accuracy_on", "judge"]
+__all__ = ["Judgement", "Mistake", "accuracy_on", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a model says of one sample."""
+class Mistake:
+    """A sample of the held-out source on which label and model disagree."""
 
     sample_id: str  # _id
     name: str  # id column
@@ -37,7 +35,7 @@ class Judgement:
     num_judged: int
     num_seen: int  # left out: a training source sent the same digit
     num_planted: int  # mistakes on a label that was planted wrong
-    mistakes: Sequence[Answer]
+    mistakes: Sequence[Mistake]
 
     @property
     def accuracy(self) -> float:
@@ -45,7 +43,7 @@ class Judgement:
         return 1 - len(self.mistakes) / self.num_judged
 
 
-def judge(classifier: DigitClassifier, holdout: Snapshot, deliveries: Sequence[Delivery]) -> Judgement:
+def judge(classifier: DigitClassifier, holdout: DigitRows, deliveries: Sequence[Delivery]) -> Judgement:
     """Hold the model against the labels of the held-out source, as they were delivered.
 
     Digits that a training source sent too are left out: the model has seen them, if in another encoding. So are scans
@@ -55,37 +53,23 @@ def judge(classifier: DigitClassifier, holdout: Snapshot, deliveries: Sequence[D
     trained_on = {number for item in deliveries if item.purpose == "train" for number in item.digits}
     intact = set(held_out.digits)
     num_judged = num_seen = num_planted = 0
-    mistakes: list[Answer] = []
-    for answer in _answers(classifier, holdout):
-        number = digit_number(answer.name)
+    mistakes: list[Mistake] = []
+    for row, (predicted, probability) in enumerate(classifier.predict(holdout.pixels)):
+        name, label = holdout.names[row], holdout.labels[row]
+        number = digit_number(name)
         if number in trained_on:
             num_seen += 1
         elif number in intact:
             num_judged += 1
-            if answer.predicted != answer.label:
+            if predicted != label:
                 num_planted += number in held_out.wrong_labels
-                mistakes.append(answer)
+                mistakes.append(
+                    Mistake(holdout.sample_ids[row], name, label, predicted, probability, holdout.digests[row])
+                )
     return Judgement(held_out.collector, num_judged, num_seen, num_planted, mistakes)
 
 
-def accuracy_on(classifier: DigitClassifier, snapshot: Snapshot) -> float:
+def accuracy_on(classifier: DigitClassifier, rows: DigitRows) -> float:
     """Share of the rows on which label and model agree."""
-    is_right = [answer.predicted == answer.label for answer in _answers(classifier, snapshot)]
-    return sum(is_right) / len(is_right)
-
-
-def _answers(classifier: DigitClassifier, snapshot: Snapshot) -> Iterator[Answer]:
-    """What the model says of each row, right or wrong."""
-    from headrace.demo.digit_classifier import DigitPixels
-    from headrace.streaming import DataLoader, StreamingDataset
-
-    data = StreamingDataset(snapshot, transforms=[_with_digest, DigitPixels()], shuffle=None)
-    for batch in DataLoader(data, batch_size=BATCH_SIZE, num_workers=0, batch_format="numpy"):
-        for row, (predicted, probability) in enumerate(classifier.predict(batch["pixels"])):
-            yield Answer(
-                batch["_id"][row], batch["id"][row], batch["label"][row], predicted, probability, batch["digest"][row]
-            )
-
-
-def _with_digest(sample: dict[str, Any]) -> dict[str, Any]:
-    return {**sample, "digest": digest_hex(sample["image"])}
+    answers = zip(rows.labels, classifier.predict(rows.pixels), strict=True)
+    return sum(label == predicted for label, (predicted, _) in answers) / len(rows.labels)
