@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headrace.datasets.images.opencv import find_opencv
 from headrace.demo.delivery import deliver_digits
 from headrace.demo.steps import Figures
 from headrace.demo.workspace import DATASET, DigitsWorkspace
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, MissingExtra
 
 if TYPE_CHECKING:
     from headrace.datasets.batches import RejectedRow
@@ -16,7 +17,13 @@ __all__ = ["commit_deliveries", "deliver"]
 
 
 def deliver(work: DigitsWorkspace) -> Figures:
-    """Write what the collectors hand in."""
+    """Write what the collectors hand in.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed, or OpenCV, which only a later step needs.
+    """
+    if find_opencv() is None:
+        raise MissingExtra("the demo needs OpenCV, to measure its images. To install it: pip install 'headrace[demo]'")
     work.deliveries = deliver_digits(work.directory / "deliveries")
     shapes = {"ada": "zip, <label>/<image>", "cleo": "Parquet with bytes", "ben": "folder with a CSV index"}
     for delivery in work.deliveries:

@@ -46,7 +46,7 @@ def run_demo(
 
     Raises:
         AlreadyExists: The directory holds something.
-        MissingExtra: scikit-learn is not installed.
+        MissingExtra: scikit-learn or OpenCV is not installed.
     """
     started = clock()
     directory = _fresh_directory(directory)
