@@ -39,21 +39,65 @@ def test_demo_reports_every_broken_file_that_was_planted(demo: tuple[dict[str, A
     commit = step(demo, "commit")
     assert commit["num_rejected"] == planted["broken"] == 11
     assert all(row["reason"] for row in commit["rejected"])
-    assert [item["num_rows"] for item in commit["commits"]] == [source["intact"] for source in planted["sources"]]
+    assert [item["num_rows"] for item in commit["commits"]] == [
+        source["intact"] + source["damaged"] + source["blank"] for source in planted["sources"]
+    ]
 
 
 def test_demo_counts_images_that_are_equal_to_the_byte(demo: tuple[dict[str, Any], list[str]]) -> None:
     statistics = step(demo, "statistics")
     assert statistics["num_duplicate_images"] == 40
-    assert statistics["formats"] == {"jpeg": 200 + 450 + 557, "png": 850 + 40}
-    assert sum(statistics["labels"].values()) == statistics["num_rows"] == 2097
+    assert statistics["formats"] == {"jpeg": 200 + 450 + 50 + 557 + 20, "png": 850 + 40 + 40}
+    assert sum(statistics["labels"].values()) == statistics["num_rows"] == 2097 + 30 + 80
 
 
 def test_demo_diff_and_split_add_up(demo: tuple[dict[str, Any], list[str]]) -> None:
     snapshots = step(demo, "snapshot")
-    assert step(demo, "diff") == {"added": 690, "removed": 0, "changed": 0}
-    assert snapshots["train"]["num_rows"] - snapshots["first"]["num_rows"] == 690
+    assert step(demo, "diff") == {"added": 740, "removed": 0, "changed": 0}
+    assert snapshots["train"]["num_rows"] - snapshots["first"]["num_rows"] == 740
     assert sum(step(demo, "split").values()) == snapshots["train"]["num_rows"]
+
+
+def test_demo_curation_drops_what_was_planted_and_says_why(demo: tuple[dict[str, Any], list[str]]) -> None:
+    curate = step(demo, "curate")
+    dropped = {stage["name"]: stage["dropped"] for stage in curate["stages"]}
+    planted = curate["planted"]
+    assert dropped["verify"] == planted["damaged"]["gone"] == planted["damaged"]["planted"] == 30
+    assert dropped["visible"] == planted["blank"]["gone"] == planted["blank"]["planted"] == 80
+    assert dropped["agreed"] == 2 * planted["wrong_labels"]["gone"] > 0
+    assert planted["digits_lost"] == planted["wrong_labels"]["gone"] < planted["wrong_labels"]["planted"]
+    assert dropped["distinct"] + dropped["agreed"] // 2 == planted["repeated_digits"]["gone"] >= 270
+    assert curate["rows_in"] - sum(dropped.values()) == curate["rows_out"]
+    reasons = {stage["name"]: stage["example"]["reason"] for stage in curate["stages"] if stage["dropped"]}
+    assert reasons.keys() == {"verify", "visible", "agreed", "distinct"}
+    assert "damaged" in reasons["verify"]
+    assert "entropy" in reasons["visible"]
+    assert "num_labels" in reasons["agreed"]
+    assert "duplicate of" in reasons["distinct"]
+    assert all(any(name in line and reason[:8] in line for line in demo[1]) for name, reason in reasons.items())
+
+
+def test_demo_curated_rows_are_a_dataset_and_a_dropped_one_is_explained(
+    demo: tuple[dict[str, Any], list[str]],
+) -> None:
+    curate = step(demo, "curate")
+    lake = headrace.connect(demo[0]["lake"])
+    snapshot = lake.snapshot(f"{curate['dataset']}@curated")
+    assert (snapshot.id, snapshot.num_rows) == (curate["snapshot"], curate["rows_out"])
+    explained = curate["explained"]
+    assert [stage["verdict"] for stage in explained["stages"]] == ["kept"] * 4 + ["dropped"]
+    assert explained["stages"][-1]["reason"].startswith("duplicate of ")
+    assert explained["outputs"] == []
+
+
+def test_demo_compares_models_of_raw_and_curated_rows(demo: tuple[dict[str, Any], list[str]]) -> None:
+    compare = step(demo, "compare")
+    assert compare["raw"]["num_rows"] == step(demo, "snapshot")["train"]["num_rows"]
+    assert compare["curated"]["num_rows"] < compare["raw"]["num_rows"]
+    for model in (compare["raw"], compare["curated"]):
+        assert len(model["accuracies"]) == len(compare["shuffle_seeds"])
+        assert all(0.8 < accuracy < 1.0 for accuracy in model["accuracies"])
+    assert compare["difference"] == pytest.approx(compare["curated"]["mean_accuracy"] - compare["raw"]["mean_accuracy"])
 
 
 def test_demo_model_learns_and_is_judged_on_unseen_digits(demo: tuple[dict[str, Any], list[str]]) -> None:
@@ -75,7 +119,9 @@ def test_demo_leaves_an_intact_lake_with_aliases_and_the_run(demo: tuple[dict[st
     lake = headrace.connect(demo[0]["lake"])
     assert lake.verify().ok
     assert set(lake.dataset("digits").aliases) == {"first", "train", "holdout"}
-    assert [run.run_id for run in lake.dataset("digits").runs] == [step(demo, "trace")["run"]]
+    names = {run.name: run.run_id for run in lake.dataset("digits").runs}
+    assert names.keys() == {"recipe digits", "digit-classifier"}
+    assert names["digit-classifier"] == step(demo, "trace")["run"]
 
 
 def test_demo_narration_fits_eighty_columns(demo: tuple[dict[str, Any], list[str]]) -> None:
@@ -94,7 +140,7 @@ def test_demo_same_seed_gives_the_same_commits_and_snapshots(
     first_steps: list[DemoStep[Any]] = list(digits_steps()[:4])
 
     def last(workspace: Any) -> dict[str, object]:
-        workspace.traced_sample = "none"
+        workspace.traced_sample = workspace.dropped_sample = "none"
         return {}
 
     again = run_demo(
@@ -120,7 +166,7 @@ def test_demo_default_folder_is_the_next_free_one(tmp_path: Path, monkeypatch: p
     (tmp_path / "headrace-demo" / "lake").mkdir()
 
     def work(workspace: Any) -> dict[str, object]:
-        workspace.traced_sample = "none"
+        workspace.traced_sample = workspace.dropped_sample = "none"
         return {}
 
     figures = run_demo(None, emit=lambda _: None, steps=[DemoStep("work", "Work", 1.0, work)])

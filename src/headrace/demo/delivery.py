@@ -13,9 +13,12 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from headrace.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["Delivery", "deliver_digits", "digit_number"]
 
@@ -40,7 +43,19 @@ class Delivery:
     source: Path  # what is committed: the zip, the folder, the Parquet file
     digits: Sequence[int]  # delivered intact, in delivery order
     wrong_labels: Mapping[int, str]  # digit number -> label that it was given by mistake
-    broken: Sequence[str]  # names of the samples that cannot be images
+    broken: Sequence[str]  # names of the samples that cannot be images, which a commit refuses
+    damaged: Sequence[str]  # names of digits sent once more, with a piece of the JPEG lost: a commit cannot tell
+    blank: Sequence[str]  # names of scans of empty pages
+
+    @property
+    def num_samples(self) -> int:
+        """All that was handed in."""
+        return self.num_readable + len(self.broken)
+
+    @property
+    def num_readable(self) -> int:
+        """What a commit takes."""
+        return len(self.digits) + len(self.damaged) + len(self.blank)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -78,20 +93,25 @@ class _Digits:
 
         levels = (self._images[number] * (255 / 16)).astype("uint8")  # [8, 8]
         image = Image.fromarray(levels).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        stream = io.BytesIO()
-        if image_format == "png":
-            image.save(stream, "PNG")
-        else:
-            image.save(stream, "JPEG", quality=quality)
-        return stream.getvalue()
+        return _encoded(image, image_format=image_format, quality=quality)
+
+
+def _encoded(image: Image.Image, *, image_format: ImageFormat, quality: int) -> bytes:
+    stream = io.BytesIO()
+    if image_format == "png":
+        image.save(stream, "PNG")
+    else:
+        image.save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
 
 
 def deliver_digits(directory: Path, *, seed: int = SEED) -> list[Delivery]:
     """Write the three deliveries below `directory`, which must not exist.
 
-    Ada scans digits 0 to 849 and sends a zip. Cleo re-scans 200 of them as JPEG, forwards 40 more of Ada's files
-    unchanged, adds 450 of her own and sends one Parquet file. Ben, who is kept for evaluation, sends a folder with an
-    index: 497 new digits, and 60 that Cleo sent too.
+    Ada scans digits 0 to 849 and sends a zip, with 40 empty pages in between. Cleo re-scans 200 of them as JPEG,
+    forwards 40 more of Ada's files unchanged, adds 450 of her own and sends one Parquet file; there are 20 JPEGs in it
+    that lost a piece on the way, and 30 empty pages. Ben, who is kept for evaluation, sends a folder with an index: 497
+    new digits, 60 that Cleo sent too, 10 with a lost piece and 10 empty pages.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -124,6 +144,7 @@ def _deliver_zip(path: Path, *, digits: _Digits, numbers: Sequence[int], generat
         )
         for number in numbers
     ]
+    blank = _blank_scans("ada-8{:03d}.png", count=40, image_format="png", quality=0, generator=generator)
     broken = [
         _Scan("ada-9000.png", "3", b""),
         _Scan("ada-9001.png", "5", NOT_AN_IMAGE),
@@ -131,10 +152,19 @@ def _deliver_zip(path: Path, *, digits: _Digits, numbers: Sequence[int], generat
         _Scan("ada-9003.png", "1", generator.randbytes(700)),
     ]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for scan in _mixed(scans, broken, generator=generator):
+        for scan in _mixed(scans, [*blank, *broken], generator=generator):
             member = zipfile.ZipInfo(f"{scan.label}/{scan.name}", date_time=(2026, 11, 2, 9, 0, 0))
             archive.writestr(member, scan.content or b"")
-    return Delivery("ada", "train", path, numbers, wrong, [f"{scan.label}/{scan.name}" for scan in broken])
+    return Delivery(
+        "ada",
+        "train",
+        path,
+        numbers,
+        wrong,
+        broken=[f"{scan.label}/{scan.name}" for scan in broken],
+        damaged=[],
+        blank=[f"{scan.label}/{scan.name}" for scan in blank],
+    )
 
 
 def _deliver_parquet(
@@ -153,12 +183,14 @@ def _deliver_parquet(
         )
         for number in numbers
     ]
+    damaged = _damaged_scans("cleo-7{:03d}", digits=digits, numbers=numbers, count=20, quality=90, generator=generator)
+    blank = _blank_scans("cleo-8{:03d}", count=30, image_format="jpeg", quality=90, generator=generator)
     broken = [
         _Scan("cleo-9000", "0", None),
         _Scan("cleo-9001", "7", NOT_AN_IMAGE),
         _Scan("cleo-9002", "4", _first_half(digits.encode(4, image_format="jpeg", quality=90))),
     ]
-    rows = _mixed(scans, broken, generator=generator)
+    rows = _mixed(scans, [*damaged, *blank, *broken], generator=generator)
     table = pa.table(
         {
             "id": pa.array([scan.name for scan in rows], pa.string()),
@@ -167,7 +199,16 @@ def _deliver_parquet(
         }
     )
     pq.write_table(table, path)
-    return Delivery("cleo", "train", path, numbers, wrong, [scan.name for scan in broken])
+    return Delivery(
+        "cleo",
+        "train",
+        path,
+        numbers,
+        wrong,
+        broken=[scan.name for scan in broken],
+        damaged=[scan.name for scan in damaged],
+        blank=[scan.name for scan in blank],
+    )
 
 
 def _deliver_folder(path: Path, *, digits: _Digits, numbers: Sequence[int], generator: random.Random) -> Delivery:
@@ -181,6 +222,8 @@ def _deliver_folder(path: Path, *, digits: _Digits, numbers: Sequence[int], gene
         )
         for number in numbers
     ]
+    damaged = _damaged_scans("ben-7{:03d}", digits=digits, numbers=numbers, count=10, quality=60, generator=generator)
+    blank = _blank_scans("ben-8{:03d}", count=10, image_format="jpeg", quality=60, generator=generator)
     broken = [
         _Scan("ben-9000", "2", None),
         _Scan("ben-9001", "6", b""),
@@ -192,11 +235,20 @@ def _deliver_folder(path: Path, *, digits: _Digits, numbers: Sequence[int], gene
     with open(path / "index.csv", "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["id", "image", "label"])
-        for scan in _mixed(scans, broken, generator=generator):
+        for scan in _mixed(scans, [*damaged, *blank, *broken], generator=generator):
             writer.writerow([scan.name, f"images/{scan.name}.jpg", scan.label])
             if scan.content is not None:
                 (images / f"{scan.name}.jpg").write_bytes(scan.content)
-    return Delivery("ben", "evaluate", path, numbers, wrong, [scan.name for scan in broken])
+    return Delivery(
+        "ben",
+        "evaluate",
+        path,
+        numbers,
+        wrong,
+        broken=[scan.name for scan in broken],
+        damaged=[scan.name for scan in damaged],
+        blank=[scan.name for scan in blank],
+    )
 
 
 def _wrong_labels(
@@ -206,19 +258,46 @@ def _wrong_labels(
     return {number: generator.choice([label for label in "0123456789" if label != labels[number]]) for number in chosen}
 
 
+def _damaged_scans(
+    name: str, *, digits: _Digits, numbers: Sequence[int], count: int, quality: int, generator: random.Random
+) -> list[_Scan]:
+    """Digits of the delivery once more, as JPEGs that lost a packet in the middle; header and end are whole."""
+    scans = []
+    for idx, number in enumerate(generator.sample(list(numbers), count)):
+        content = digits.encode(number, image_format="jpeg", quality=quality)
+        middle = len(content) // 2
+        scans.append(_Scan(name.format(idx), digits.labels[number], content[:middle] + content[middle + 100 :]))
+    return scans
+
+
+def _blank_scans(
+    name: str, *, count: int, image_format: ImageFormat, quality: int, generator: random.Random
+) -> list[_Scan]:
+    """Empty pages with a little of the scanner's noise, filed under some label."""
+    from PIL import Image
+
+    scans = []
+    for idx in range(count):
+        noise = bytes(value & 7 for value in generator.randbytes(SIDE * SIDE))
+        image = Image.frombytes("L", (SIDE, SIDE), noise)
+        content = _encoded(image, image_format=image_format, quality=quality)
+        scans.append(_Scan(name.format(idx), generator.choice("0123456789"), content))
+    return scans
+
+
 def _first_half(content: bytes) -> bytes:
     """A transfer that broke off."""
     return content[: len(content) // 2]
 
 
-def _mixed(scans: Sequence[_Scan], broken: Sequence[_Scan], *, generator: random.Random) -> list[_Scan]:
-    """The intact scans in their order, the broken ones at random places between them."""
+def _mixed(scans: Sequence[_Scan], flawed: Sequence[_Scan], *, generator: random.Random) -> list[_Scan]:
+    """The intact scans in their order, the flawed ones at random places between them."""
     mixed = list(scans)
-    for scan in broken:
+    for scan in flawed:
         mixed.insert(generator.randrange(len(mixed) + 1), scan)
     return mixed
 
 
 def digit_number(sample_name: str) -> int:
-    """The digit that a sample shows, from its name: "3/ada-0042.png" is digit 42."""
+    """The digit that a sample shows, from its name: "3/ada-0042.png" is digit 42; from 7000 on it shows none."""
     return int(sample_name.rpartition("-")[2].partition(".")[0])

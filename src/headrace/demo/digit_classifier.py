@@ -47,7 +47,7 @@ class DigitClassifier:
     def learn(
         self,
         pixels: NDArray[np.float32],  # [batch, 256]
-        labels: Sequence[str],  # [batch]
+        labels: Sequence[str] | NDArray[np.str_],  # [batch]
     ) -> None:
         """One pass over the batch."""
         self._model.partial_fit(pixels, np.array(labels), classes=np.array(LABELS))

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
+from headrace.datasets.probes.image_header import probe_image, verify_by_decoding
 from headrace.demo.delivery import Delivery, deliver_digits, digit_number
-from headrace.errors import MissingExtra
+from headrace.errors import InvalidInput, MissingExtra
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +30,17 @@ def test_delivery_zip_holds_intact_and_broken_files(deliveries: dict[str, Delive
     ada = deliveries["ada"]
     with zipfile.ZipFile(ada.source) as archive:
         names = archive.namelist()
-    assert len(names) == len(ada.digits) + len(ada.broken)
+    assert len(names) == ada.num_samples
     assert set(ada.broken) <= set(names)
-    assert sorted(digit_number(name) for name in set(names) - set(ada.broken)) == sorted(ada.digits)
+    intact = set(names) - set(ada.broken) - set(ada.blank)
+    assert sorted(digit_number(name) for name in intact) == sorted(ada.digits)
 
 
 def test_delivery_parquet_holds_intact_and_broken_rows(deliveries: dict[str, Delivery]) -> None:
     cleo = deliveries["cleo"]
     ids = pq.read_table(cleo.source).column("id").to_pylist()
-    assert len(ids) == len(set(ids)) == len(cleo.digits) + len(cleo.broken)
-    assert set(cleo.broken) <= set(ids)
+    assert len(ids) == len(set(ids)) == cleo.num_samples
+    assert {*cleo.broken, *cleo.damaged, *cleo.blank} <= set(ids)
 
 
 def test_delivery_index_names_files_of_which_some_are_missing(deliveries: dict[str, Delivery]) -> None:
@@ -45,7 +48,7 @@ def test_delivery_index_names_files_of_which_some_are_missing(deliveries: dict[s
     with open(ben.source / "index.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     missing = {row["id"] for row in rows if not (ben.source / row["image"]).exists()}
-    assert len(rows) == len(ben.digits) + len(ben.broken)
+    assert len(rows) == ben.num_samples
     assert missing < set(ben.broken)
     assert missing
 
@@ -56,6 +59,30 @@ def test_delivery_sources_overlap_and_cover_all_digits(deliveries: dict[str, Del
     assert len(numbers["ada"] & numbers["cleo"]) == 240
     assert len(numbers["cleo"] & numbers["ben"]) == 60
     assert not numbers["ada"] & numbers["ben"]
+
+
+def test_delivery_damage_passes_the_header_and_only_decoding_finds_it(deliveries: dict[str, Delivery]) -> None:
+    ben = deliveries["ben"]
+    assert ben.damaged
+    for name in ben.damaged:
+        content = (ben.source / "images" / f"{name}.jpg").read_bytes()
+        assert probe_image(content, name).format == "jpeg"
+        with pytest.raises(InvalidInput, match="cannot be decoded"):
+            verify_by_decoding(content, name)
+
+
+def test_delivery_blank_scans_show_less_than_any_digit(deliveries: dict[str, Delivery]) -> None:
+    ben = deliveries["ben"]
+    files = {file.stem: file for file in (ben.source / "images").iterdir()}
+    brightest = {name: brightest_pixel(file) for name, file in files.items() if name not in ben.broken}
+    digits = {name: value for name, value in brightest.items() if name not in {*ben.blank, *ben.damaged}}
+    assert len(ben.blank) == 10
+    assert max(brightest[name] for name in ben.blank) < min(digits.values()) / 4
+
+
+def brightest_pixel(file: Path) -> int:
+    with Image.open(file) as image:
+        return int(image.convert("L").getextrema()[1])  # type: ignore[arg-type]  # one pair, as there is one band
 
 
 def test_delivery_wrong_labels_are_of_digits_that_were_delivered(deliveries: dict[str, Delivery]) -> None:

@@ -19,7 +19,8 @@ from headrace.cli.program import program_name
 def demo(output: Output, *, directory: Path | None) -> None:
     """Run the main job end to end on handwritten digits, without network.
 
-    Takes well under a minute and needs scikit-learn: pip install 'headrace[demo]'.
+    Takes well under a minute and needs scikit-learn and OpenCV: pip install
+    'headrace[demo]'.
     """
     from headrace.demo.digits import run_demo
 
