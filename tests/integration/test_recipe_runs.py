@@ -17,8 +17,9 @@ import headrace
 from headrace.curation import Recipe, Stage
 from headrace.curation.recipe_run import Run, run_plan
 from headrace.curation.run_options import BadRowLimit, RunOptions
+from headrace.curation.run_records import find_run
 from headrace.datasets.lake import Lake
-from headrace.errors import InvalidInput
+from headrace.errors import GateFailed, InvalidInput
 from tests.poison_operators import poison, upper
 
 INLINE = RunOptions(workers=0)
@@ -157,6 +158,42 @@ def test_nothing_left_to_commit_is_an_error_that_says_where_to_look(tmp_path: Pa
     assert [dataset.name for dataset in lake.datasets()] == ["texts"]
 
 
+def test_cured_row_stays_cured(tmp_path: Path) -> None:
+    log = tmp_path / "broken"
+    log.mkdir()  # a file cannot be appended to in its place
+    lake = lake_with(tmp_path, ["apple", "pear"])
+    with pytest.raises(InvalidInput, match="all 2 rows failed"):
+        run(lake, recipe(log=str(log)))
+    log.rmdir()
+    cured = run(lake, recipe(log=str(log)), RunOptions(workers=0, retries=True))
+    assert cured.explain(sample="k00000").stages[0].verdict == "kept"
+    again = run(lake, recipe(log=str(log)))
+    assert all(stage.cached for stage in again.stages.values())
+    assert again.outputs["final"].num_rows == 2
+
+
+def test_name_of_an_output_means_the_newest_run(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, ["apple", "fig"])
+    assert run(lake, recipe(least=3)).outputs["final"].num_rows == 2
+    assert run(lake, recipe(least=5)).outputs["final"].num_rows == 1
+    assert lake.snapshot("curated@final").num_rows == 1
+    assert run(lake, recipe(least=3)).outputs["final"].num_rows == 2
+    assert lake.snapshot("curated@final").num_rows == 2
+
+
+def test_failed_run_tells_the_stages_that_ended(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, ["apple", "ok"])
+    gate = Stage(name="gate", check="SELECT count(*) > 5 FROM input", message="too few")
+    made = Recipe("gated", sources={"texts": "texts"}, stages=[Stage(name="measure", operator=poison), gate])
+    with pytest.raises(GateFailed, match="too few"):
+        run(lake, made)
+    failed = find_run(lake.store, "last")
+    assert (failed.state, [stage.name for stage in failed.stages]) == ("failed", ["measure"])
+    lake.dataset("texts").purge(where="text = 'ok'")
+    left = [path for path in (tmp_path / "lake" / "derived" / "curation").rglob("*") if path.is_file()]
+    assert [path.name.partition(".")[2] for path in left] == ["running.json"]
+
+
 def test_error_of_a_stage_names_it(tmp_path: Path) -> None:
     lake = lake_with(tmp_path, ["apple"])
     made = Recipe("broken", sources={"texts": "texts"}, stages=[Stage(name="odd", filter="CAST(text AS INTEGER) > 1")])
@@ -196,6 +233,7 @@ import sys
 import headrace
 from headrace.curation.operator_stage import ChunkSize
 from headrace.curation.recipe_run import run_plan
+from headrace.curation.run_records import find_run
 from headrace.curation.run_options import RunOptions
 from tests.integration.test_recipe_runs import recipe
 found = run_plan(

@@ -29,7 +29,7 @@ def print_run(output: Output, run: Run) -> None:
         return
     print_record(output, run.record)
     for name, snapshot in run.outputs.items():
-        output.note(f"{name}: {snapshot.dataset.name}@id:{snapshot.id[:12]}, {format_count(snapshot.num_rows)} rows")
+        output.note(f"{name}: {snapshot.dataset.name}@{name}, {format_count(snapshot.num_rows)} rows")
     output.next("recipe", "show", run.id, "--lake", run.plan.lake.uri)
 
 

@@ -143,7 +143,13 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
     try:
         found = run.run()
     except BaseException as error:
-        failed = replace(run.record, state="failed", finished_at=time.time(), error=str(error) or type(error).__name__)
+        failed = replace(
+            run.record,
+            state="failed",
+            finished_at=time.time(),
+            error=str(error) or type(error).__name__,
+            stages=[stage.record for stage in run.stages.values()],
+        )
         write_run(plan.stage_store, failed)
         raise
     finally:
@@ -252,8 +258,7 @@ class _Running:
                 if stage.name in error.message:
                     raise
                 raise type(error)(f"stage {stage.name!r}: {error.message}") from error
-            if not result.failed.num_rows or not self._options.retries:
-                self._plan.cache.put(key, result)
+            self._plan.cache.put(key, result, replaces=self._options.retries)
         rows = self._known[stage.inputs[0].origin] if passes_through(stage) else result.rows
         self._known[stage.name] = rows
         record = StageRecord(
@@ -328,6 +333,7 @@ class _Running:
         rows = self._known[output.stage]
         found = committed_output(self._plan.lake, output, rows)
         if found is not None:
+            _point_to(found, name)
             return found
         read = ", ".join(source.reference[:-52] for source in self._plan.sources.values())  # 12 digits of the id
         snapshot = commit_output(
@@ -339,6 +345,7 @@ class _Running:
             message=f"recipe {self.record.recipe}, plan {self._plan.hash[:12]}, run {self.record.run_id}, of {read}",
             progress=self._progress,
         )
+        _point_to(snapshot, name)
         for source in self._plan.sources.values():
             source.lake.record_run(
                 source.snapshot,
@@ -347,3 +354,9 @@ class _Running:
                 metrics={"rows_out": float(rows.num_rows)},
             )
         return snapshot
+
+
+def _point_to(snapshot: Snapshot, name: str) -> None:
+    """Let the output's name mean the newest run: the dataset without a selector holds the rows of all runs."""
+    if name not in snapshot.aliases:
+        snapshot.alias(name)

@@ -10,7 +10,7 @@ from headrace.errors import InvalidInput
 
 __all__ = ["BadRowLimit", "RunOptions"]
 
-_MIN_MEMORY_BYTES = 256 << 20
+_MIN_MEMORY_BYTES = 512 << 20  # this process, one worker and DuckDB
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class RunOptions:
         if self.workers is not None and self.workers < 0:
             raise InvalidInput(f"workers is {self.workers}: expected a whole number from 0")
         if self.memory_bytes is not None and self.memory_bytes < _MIN_MEMORY_BYTES:
-            raise InvalidInput(f"memory is {self.memory_bytes:,} bytes; a run needs 256 MiB or more")
+            raise InvalidInput(f"memory is {self.memory_bytes:,} bytes; a run needs 512 MiB or more")
 
     @property
     def num_workers(self) -> int:

@@ -48,10 +48,17 @@ class StageCache:
         parts = [part for rows in (result.rows, result.dropped, result.failed) for part in rows.parts]
         return result if all(self._is_there(part_key(part.digest)) for part in parts) else None
 
-    def put(self, key: str, result: StageResult) -> None:
-        """Keep a result whose rows are durable."""
+    def put(self, key: str, result: StageResult, *, replaces: bool = False) -> None:
+        """Keep a result whose rows are durable.
+
+        Args:
+            replaces: In the place of an earlier one, as after rows in quarantine were tried again.
+        """
         document: dict[str, JsonValue] = result.to_json()
-        self._stage_store.store.put_new(self._name(key), seal(document))
+        store, name = self._stage_store.store, self._name(key)
+        if replaces and store.stat(name) is not None:
+            store.delete(name)  # whoever looks in between computes it, from what the ledger knows
+        store.put_new(name, seal(document))
 
     def _name(self, key: str) -> str:
         return f"{self._stage_store.base}stages/{key[:2]}/{key}.json"

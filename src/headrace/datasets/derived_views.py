@@ -46,14 +46,15 @@ def views_that_may_hold(dataset: Dataset, *, safe: Collection[str] = ()) -> Iter
 def derived_from(dataset: Dataset) -> Iterator[ObjectStat]:
     """Objects that the training loader and recipes derived from a dataset's rows.
 
-    Records of runs stay: they hold counts and names of stages, and no row.
+    Records of runs stay: they hold counts and names of stages, and no row. Those of failed runs go, because the text
+    of an error may quote one.
     """
     store = dataset.lake.store
     uid = dataset.base.rstrip("/").rpartition("/")[2]
     yield from store.list(f"{STREAMS}{uid}/")
     for stat in store.list(CURATION):
         scope, _, place = stat.key[len(CURATION) :].partition("/")
-        if uid in scope.split("+") and not place.startswith("runs/"):
+        if uid in scope.split("+") and (not place.startswith("runs/") or place.endswith(".failed.json")):
             yield stat
 
 
