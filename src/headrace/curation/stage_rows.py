@@ -1,0 +1,145 @@
+"""Rows between two stages of a recipe: immutable Parquet parts in the lake, without media bytes, named by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
+from headrace.storage.canonical import canonical_json
+from headrace.storage.digests import digest_hex
+from headrace.storage.parts import PartRecord, read_part, write_part
+
+if TYPE_CHECKING:
+    from headrace.datasets.lake import Lake
+
+__all__ = ["CURATION", "ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore"]
+
+CURATION: Final = "derived/curation/"
+"""Everything that runs keep, to share and to go on from. Without it they only compute again."""
+
+ROW_COLUMNS: Final = pa.schema(
+    [
+        pa.field("_source", pa.string()),  # name of the recipe's source that the row's media lies in
+        pa.field("_row", pa.int64()),  # its number in that source's snapshot
+        pa.field("_id", pa.string()),
+        pa.field("_digest", pa.binary(32)),  # of the row as it was committed
+    ]
+)
+"""Columns that rows have beside those of their source; rows that SQL made may lack them, and then have no media."""
+
+_PART_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class StageRows:
+    """What a stage gave, in its order. Media columns are structs (size, format, width, height, duration, digest)."""
+
+    schema: pa.Schema
+    parts: tuple[PartRecord, ...]
+
+    @property
+    def num_rows(self) -> int:
+        return sum(part.num_rows for part in self.parts)
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the parts as they lie in the lake."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def content_id(self) -> str:
+        """BLAKE3 hex; the same rows in the same order have the same, wherever and whenever they were computed."""
+        return digest_hex(canonical_json(self.to_json()))
+
+    @property
+    def media_columns(self) -> list[str]:
+        """Names of the columns whose bytes lie in a source's snapshot."""
+        return [field.name for field in self.schema if media_kind(field) is not None]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `from_json` reads."""
+        return {
+            "schema": schema_to_json(self.schema),
+            "parts": [[part.digest, part.size, part.num_rows] for part in self.parts],
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> StageRows:
+        """What `to_json` made."""
+        parts = tuple(PartRecord(digest, size, num_rows) for digest, size, num_rows in document["parts"])
+        return cls(schema_from_json(document["schema"]), parts)
+
+
+class StageStore:
+    """Rows of stages in a lake, below one scope. Thread-safe.
+
+    A scope is the ids of the datasets whose rows may lie there, so that a purge of one finds them.
+    """
+
+    def __init__(self, lake: Lake, scope: Sequence[str]) -> None:
+        self.store = lake.store
+        self.base = f"{CURATION}{'+'.join(sorted(set(scope)))}/"
+
+    def writer(self, schema: pa.Schema) -> StageRowsWriter:
+        """Takes the rows of a stage."""
+        return StageRowsWriter(self, schema)
+
+    def write(self, table: pa.Table) -> StageRows:
+        """A whole table at once."""
+        writer = self.writer(table.schema)
+        writer.add(table)
+        return writer.finish()
+
+    def tables(self, rows: StageRows, *, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows part by part, in order; at least one table.
+
+        Raises:
+            DataCorrupted: A part is not what was written.
+        """
+        names = list(rows.schema.names if columns is None else columns)
+        schema = pa.schema([rows.schema.field(name) for name in names])
+        if not rows.parts:
+            yield schema.empty_table()
+        for part in rows.parts:
+            yield read_part(self.store, self.base, part=part, names=names).cast(schema)
+
+    def table(self, rows: StageRows, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows."""
+        return pa.concat_tables(self.tables(rows, columns=columns))
+
+
+class StageRowsWriter:
+    """Cuts rows into parts of a fixed number of rows, so that the same rows give the same parts. Not thread-safe."""
+
+    def __init__(self, stage_store: StageStore, schema: pa.Schema) -> None:
+        self._stage_store = stage_store
+        self._schema = schema
+        self._waiting: list[pa.Table] = []
+        self._num_waiting = 0
+        self._parts: list[PartRecord] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Append rows of the writer's schema."""
+        while table.num_rows:
+            room = _PART_ROWS - self._num_waiting
+            self._waiting.append(table.slice(0, room))
+            self._num_waiting += self._waiting[-1].num_rows
+            table = table.slice(room)
+            if self._num_waiting == _PART_ROWS:
+                self._flush()
+
+    def finish(self) -> StageRows:
+        """Write the rest; durable when it returns."""
+        if self._num_waiting:
+            self._flush()
+        return StageRows(self._schema, tuple(self._parts))
+
+    def _flush(self) -> None:
+        table = pa.concat_tables(self._waiting).cast(self._schema).combine_chunks()
+        self._parts.append(write_part(self._stage_store.store, self._stage_store.base, table=table))
+        self._waiting = []
+        self._num_waiting = 0
