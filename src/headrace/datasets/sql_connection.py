@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import duckdb
 
@@ -16,10 +17,14 @@ def open_locked_connection(
     memory_limit_bytes: int,
     num_threads: int,
     timeout_seconds: float,
+    folder: Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that reads nothing but what is registered with it.
+    """Open an in-memory DuckDB that reads nothing but what is registered with it. Not for use over a fork.
 
-    It never writes temporary files, so a text that needs more memory fails. Not for use over a fork.
+    Args:
+        folder: Files below it can be read too (by views made beforehand; no user's text may name a file), and what
+            does not fit into the memory is written there, without regard to the order of rows. None: nothing is
+            written, so a text that needs more memory fails.
     """
     connection = duckdb.connect(
         ":memory:",
@@ -32,15 +37,18 @@ def open_locked_connection(
             "max_execution_time": str(max(1, int(timeout_seconds * 1000))),
             "max_expression_depth": str(SQL_DEPTH_LIMIT),
             "memory_limit": f"{max(memory_limit_bytes // 1024, 1)}KiB",
-            "preserve_insertion_order": "true",
+            "preserve_insertion_order": "true" if folder is None else "false",
             "python_enable_replacements": "false",
-            "temp_directory": "",
+            "temp_directory": "" if folder is None else str(folder / "spilled"),
             "threads": str(max(1, num_threads)),
         },
     )
     # Neither can be part of the configuration above: the time zone belongs to a statically linked extension, and
     # `temp_directory` can no longer be set once external access is off.
     connection.execute("SET TimeZone = 'UTC'").fetchall()
+    if folder is not None:
+        place = str(folder).rstrip("/").replace("'", "''")
+        connection.execute(f"SET allowed_directories = ['{place}/']").fetchall()
     connection.execute("SET enable_external_access = false").fetchall()
     connection.execute("SET lock_configuration = true").fetchall()
     return connection

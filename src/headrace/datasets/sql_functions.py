@@ -21,6 +21,7 @@ __all__ = [
     "LIST_AGGREGATE_NAMES",
     "TABLE_FUNCTIONS",
     "function_refusal",
+    "is_aggregate",
 ]
 
 
@@ -33,6 +34,7 @@ class FunctionUse(Enum):
 
     FILTER = "filter"
     QUERY = "query"
+    STAGE = "stage"  # a query whose result is kept and shared: the same rows must give the same result
 
 
 # CONSISTENT to DuckDB, yet reading the clock, the version, the catalog or other SQL; or with results that another
@@ -63,6 +65,11 @@ _QUERY_VOLATILE = _words("""
     random uuid uuidv4 uuidv7 gen_random_uuid now today current_date get_current_time get_current_timestamp
     transaction_timestamp current_localtime current_localtimestamp hash format_bytes
 """)
+# Averages of floating-point numbers that hide inside macros, where no order can be given to them, and lists without one.
+_UNORDERED_MACROS = _words("""
+    geomean geometric_mean wavg weighted_avg json_group_array json_group_object json_group_structure
+""")
+_SAMPLING = _words("reservoir_quantile")
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series"})
 # Name -> 0-based index of the argument that states the size of the result.
 EXPANDING_FUNCTIONS: Mapping[str, tuple[int, ...]] = {
@@ -101,16 +108,26 @@ def _function_kinds() -> Mapping[str, frozenset[tuple[str, str | None]]]:
     return {name: frozenset(found) for name, found in kinds.items()}
 
 
+def is_aggregate(name: str) -> bool:
+    """Whether a function of this name makes one value of many rows."""
+    return any(kind == "aggregate" for kind, _ in _function_kinds().get(name, ()))
+
+
 def function_refusal(name: str, use: FunctionUse, *, as_window: bool) -> str | None:
     """Say why the function may not be called, or None if it may."""
     kinds = _function_kinds().get(name)
+    many_rows = use is not FunctionUse.FILTER
     if use is FunctionUse.QUERY and name in _QUERY_VOLATILE:
         return None
+    if use is FunctionUse.STAGE and name in _QUERY_VOLATILE | _SAMPLING:
+        return "does not give the same result each time; a stage's result is kept, so write the value itself"
+    if use is FunctionUse.STAGE and name in _UNORDERED_MACROS:
+        return "depends on the order of rows; write it out, such as sum(x ORDER BY x) / count(x)"
     if name in _NEVER or name.startswith(_NEVER_PREFIXES):
         return "is not allowed here"
-    if name in _MACROS or (use is FunctionUse.QUERY and name in _QUERY_MACROS):
+    if name in _MACROS or (many_rows and name in _QUERY_MACROS):
         return None
-    if use is FunctionUse.QUERY and name == "unnest":
+    if many_rows and name == "unnest":
         return None
     if kinds is None:
         known = [
@@ -125,7 +142,7 @@ def function_refusal(name: str, use: FunctionUse, *, as_window: bool) -> str | N
             return None
         return "does not give the same result each time, or reads more than the row"
     if types & {"aggregate", "window"}:
-        if use is FunctionUse.QUERY:
+        if many_rows:
             return None
         return "works on many rows, and a filter looks at one row at a time"
     if types & {"table", "table_macro"}:
