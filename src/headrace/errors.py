@@ -6,6 +6,7 @@
     ├── Conflict            the state moved on, or a store cannot keep the promise that a write needs
     ├── InvalidInput        what was handed in is wrong; says file, line and column where there are any
     ├── Unavailable         a store or server did not answer; trying again is safe
+    ├── GateFailed          a check of a recipe found what it must not; says what it found
     ├── DataCorrupted       stored bytes are not the bytes that were written; names the object
     └── PermissionDenied    credentials or policy refuse it
 
@@ -20,6 +21,7 @@ __all__ = [
     "AlreadyExists",
     "Conflict",
     "DataCorrupted",
+    "GateFailed",
     "HeadraceError",
     "InvalidInput",
     "MissingExtra",
@@ -100,6 +102,13 @@ class Unavailable(HeadraceError):
 
     code = "unavailable"
     exit_code = 7
+
+
+class GateFailed(HeadraceError):
+    """A check stage of a recipe does not hold, so the run stops; the message says what was found, with some rows."""
+
+    code = "gate-failed"
+    exit_code = 6
 
 
 class DataCorrupted(HeadraceError):

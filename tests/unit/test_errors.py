@@ -28,6 +28,7 @@ def test_codes_are_distinct_and_exit_codes_stand_in_the_api() -> None:
         "AlreadyExists": 5,
         "Conflict": 5,
         "DataCorrupted": 1,
+        "GateFailed": 6,
         "HeadraceError": 1,
         "InvalidInput": 2,
         "MissingExtra": 2,

@@ -172,7 +172,7 @@ cli = RootGroup(
     @{2026-11-01T00:00:00Z}. LAKE is a folder, s3://…, gs://… or az://…; HEADRACE_LAKE supplies it where only
     DATASET… is given. Every command takes --json (one document on stdout, also for an error) and --debug.
 
-    Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict, 7 trying again is safe,
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 gate failed, 7 trying again is safe,
     130 interrupted.
     """,
 )
