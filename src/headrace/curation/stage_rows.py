@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
 from headrace.storage.canonical import canonical_json
-from headrace.storage.digests import digest_hex
-from headrace.storage.parts import PartRecord, read_part, write_part
+from headrace.storage.digests import digest_hex, require_digest
+from headrace.storage.parts import PartRecord, part_key, read_part, write_part
 
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
@@ -106,6 +106,17 @@ class StageStore:
             yield schema.empty_table()
         for part in rows.parts:
             yield read_part(self.store, self.base, part=part, names=names).cast(schema)
+
+    def part_data(self, part: PartRecord) -> bytes:
+        """The bytes of a part, a Parquet file, compared with their digest.
+
+        Raises:
+            DataCorrupted: The object is not the one that was written.
+        """
+        key = self.base + part_key(part.digest)
+        data = self.store.get(key)
+        require_digest(data, part.digest, name=f"{self.store.uri}/{key}")
+        return data
 
     def table(self, rows: StageRows, *, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows."""

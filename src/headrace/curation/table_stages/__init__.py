@@ -1,0 +1,1 @@
+"""Stages on whole tables: filter, SQL, checks, table operators, commands."""

@@ -1,0 +1,54 @@
+"""Gather: the stage's SQL on one partition of all inputs, the result as one file in its final order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from headrace.curation.table_stages.file_views import FileView
+from headrace.curation.table_stages.result_columns import ResultColumns
+from headrace.curation.table_stages.statement_run import run_statement
+
+__all__ = ["gather", "read_gathered"]
+
+
+def gather(
+    *,
+    statement: str,
+    views: Mapping[str, Mapping[str, Any]],
+    columns: Mapping[str, Any],
+    memory_bytes: int,
+    folder: str,
+    out: str,
+) -> dict[str, Any]:
+    """Write `out`, an Arrow file that appears only when it is complete; gives {"rows": number of rows}."""
+    result = ResultColumns.from_json(dict(columns))
+    tables = run_statement(
+        statement,
+        {name: FileView.from_json(dict(view)) for name, view in views.items()},
+        columns=result,
+        memory_bytes=memory_bytes,
+        num_threads=1,
+        folder=Path(folder),
+    )
+    temporary = f"{out}.partial"
+    num_rows = 0
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, result.schema, options=options) as writer:
+        for table in tables:
+            num_rows += table.num_rows
+            writer.write_table(table)
+    os.replace(temporary, out)
+    return {"rows": num_rows}
+
+
+def read_gathered(path: Path) -> Iterator[pa.Table]:
+    """The batches of a file that `gather` wrote, one at a time."""
+    with pa.OSFile(str(path)) as source:
+        reader = pa.ipc.open_file(source)
+        for idx in range(reader.num_record_batches):
+            yield pa.Table.from_batches([reader.get_batch(idx)])

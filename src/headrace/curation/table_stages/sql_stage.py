@@ -1,0 +1,240 @@
+"""A stage that is one SELECT over named inputs: whole in one DuckDB, or scattered by its key and gathered.
+
+The rows and their order are the same whichever it is, however many partitions, workers and bytes there are.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.table_stages.file_views import FileView, write_empty_file
+from headrace.curation.table_stages.gathering import read_gathered
+from headrace.curation.table_stages.partition_bounds import partition_bounds
+from headrace.curation.table_stages.sql_plan import SqlPlan, plan_sql
+from headrace.curation.table_stages.statement_run import run_statement
+from headrace.curation.table_stages.worker_pool import Task, WorkerPool
+from headrace.progress import NO_PROGRESS, Progress
+from headrace.storage.parts import PartRecord
+
+__all__ = ["run_sql"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def run_sql(
+    stage_store: StageStore,
+    inputs: Mapping[str, StageRows],
+    *,
+    sql: str,
+    key: Sequence[str],
+    memory_bytes: int,
+    num_workers: int,
+    scratch: Path,
+    progress: Progress = NO_PROGRESS,
+    num_partitions: int | None = None,
+) -> StageRows:
+    """Run one SELECT over the inputs by their names; the order is that of the key, then of all other columns.
+
+    An ORDER BY at the end is kept and comes first. `progress` is not finished here: the caller's work may go on.
+
+    Args:
+        key: Columns by which rows belong together; they are what large inputs are parted by.
+        memory_bytes: Of this process and all that it starts, together.
+        num_workers: Processes at most.
+        scratch: A folder for temporary files of about the size of the inputs; what is made in it is removed.
+        num_partitions: None chooses; for tests and measurements.
+
+    Raises:
+        InvalidInput: The SQL is wrong, depends on chance, or a value does not fit; or too little memory.
+        Unavailable: Worker processes died again and again.
+        DataCorrupted: A part of an input is not what was written.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="sql-", dir=scratch))
+    try:
+        plan = plan_sql(
+            stage_store,
+            inputs,
+            sql=sql,
+            key=key,
+            memory_bytes=memory_bytes,
+            num_workers=num_workers,
+            scratch=folder,
+            num_partitions=num_partitions,
+        )
+        _LOG.info("stage=sql mode=%s partitions=%d reason=%s", plan.mode, plan.num_partitions, plan.reason)
+        run = _Run(stage_store, inputs, plan, key, folder, progress)
+        writer = stage_store.writer(plan.query.columns.schema)
+        for table in run.whole(num_workers) if plan.mode == "whole" else run.partitioned():
+            writer.add(table)
+        return writer.finish()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Run:
+    """One run of one plan, in a folder of its own."""
+
+    def __init__(
+        self,
+        stage_store: StageStore,
+        inputs: Mapping[str, StageRows],
+        plan: SqlPlan,
+        key: Sequence[str],
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        self._stage_store = stage_store
+        self._inputs = inputs
+        self._plan = plan
+        self._key = key
+        self._folder = folder
+        self._progress = progress
+
+    # ------------------------------------------------------------------------------------------------- in one
+
+    def whole(self, num_threads: int) -> Iterator[pa.Table]:
+        """All rows in this process, with what does not fit in files."""
+        query = self._plan.query
+        self._progress.start("reading the inputs", total_rows=sum(rows.num_rows for rows in self._inputs.values()))
+        views = {}
+        for name, rows in self._inputs.items():
+            files = []
+            for idx, part in enumerate(rows.parts):
+                files.append(str(self._folder / f"{name}-{idx}.parquet"))
+                self._fetch(part, files[-1])
+                self._progress.advance(rows=part.num_rows)
+            views[name] = FileView(tuple(files) or (self._empty(name),), self._read_columns(name))
+        self._progress.start("computing")
+        for table in run_statement(
+            query.statement,
+            views,
+            columns=query.columns,
+            memory_bytes=self._plan.budget.whole_engine_bytes,
+            num_threads=num_threads,
+            folder=self._folder,
+        ):
+            self._progress.advance(rows=table.num_rows)
+            yield table
+
+    # ------------------------------------------------------------------------------------- scatter and gather
+
+    def partitioned(self) -> Iterator[pa.Table]:
+        """Partition by partition, in the order of the key."""
+        plan = self._plan
+        with WorkerPool(plan.budget.num_workers) as pool:
+            bounds = partition_bounds(
+                self._stage_store, self._inputs, key=self._key, num_partitions=plan.num_partitions
+            )
+            files = self._scatter(pool, bounds)
+            tasks = [self._gather_task(files, partition) for partition in range(bounds.num_rows + 1)]
+            self._progress.start("computing partitions")
+            for task, answer in zip(tasks, pool.submit(tasks)):
+                answer.result()
+                out = Path(task.arguments["out"])
+                for table in read_gathered(out):
+                    self._progress.advance(rows=table.num_rows)
+                    yield table
+                out.unlink()
+
+    def _scatter(self, pool: WorkerPool, bounds: pa.Table) -> dict[str, list[str]]:
+        """Files of each input, sorted and cut at the bounds."""
+        edges = self._folder / "bounds.arrow"
+        with pa.OSFile(str(edges), "wb") as sink, pa.ipc.new_file(sink, bounds.schema) as writer:
+            writer.write_table(bounds)
+        self._progress.start("parting by key", total_rows=sum(rows.num_rows for rows in self._inputs.values()))
+        files: dict[str, list[str]] = {}
+        tasks = []
+        for name, rows in self._inputs.items():
+            pieces = self._pieces(name, rows)
+            tasks += [self._scatter_task(name, idx, piece, edges) for idx, piece in enumerate(pieces)]
+            files[name] = [self._scattered(name, idx) for idx in range(len(pieces))]
+        for answer in pool.submit(tasks):
+            self._progress.advance(rows=answer.result()["rows"])
+        return files
+
+    def _pieces(self, name: str, rows: StageRows) -> list[list[PartRecord]]:
+        """Neighbouring parts that a worker can hold at once; few files with long row groups are quick to read."""
+        total = sum(each.num_rows for each in self._inputs.values())
+        row_bytes = max(1, self._plan.input_bytes // max(1, total))
+        most = max(1, self._plan.budget.piece_bytes // row_bytes)
+        pieces: list[list[PartRecord]] = []
+        num_rows = most
+        for part in rows.parts:
+            if num_rows + part.num_rows > most:
+                pieces.append([])
+                num_rows = 0
+            pieces[-1].append(part)
+            num_rows += part.num_rows
+        return pieces
+
+    def _scatter_task(self, name: str, idx: int, piece: Sequence[PartRecord], edges: Path) -> Task:
+        files = [str(self._folder / f"{name}-{idx}-{number}.parquet") for number in range(len(piece))]
+
+        def fetch() -> None:
+            for part, file in zip(piece, files):
+                self._fetch(part, file)
+
+        def remove() -> None:
+            for file in files:
+                Path(file).unlink(missing_ok=True)
+
+        schema = self._inputs[name].schema
+        arguments = {
+            "files": files,
+            "columns": list(self._read_columns(name)),
+            "key": [_named(schema, each) for each in self._key],
+            "bounds": str(edges),
+            "out": self._scattered(name, idx),
+        }
+        return Task("scatter", arguments, prepare=fetch, finish=remove)
+
+    def _gather_task(self, files: Mapping[str, list[str]], partition: int) -> Task:
+        views = {
+            name: (
+                FileView(tuple(found), self._read_columns(name), partition)
+                if found
+                else FileView((self._empty(name),), self._read_columns(name))
+            ).to_json()
+            for name, found in files.items()
+        }
+        arguments: dict[str, Any] = {
+            "statement": self._plan.query.statement,
+            "views": views,
+            "columns": self._plan.query.columns.to_json(),
+            "memory_bytes": self._plan.budget.engine_bytes,
+            "folder": str(self._folder),
+            "out": str(self._folder / f"gathered-{partition}.arrow"),
+        }
+        return Task("gather", arguments)
+
+    # --------------------------------------------------------------------------------------------------- files
+
+    def _scattered(self, name: str, idx: int) -> str:
+        return str(self._folder / f"scattered-{name}-{idx}.parquet")
+
+    def _fetch(self, part: PartRecord, file: str) -> None:
+        temporary = f"{file}.partial"
+        Path(temporary).write_bytes(self._stage_store.part_data(part))
+        os.replace(temporary, file)
+
+    def _empty(self, name: str) -> str:
+        return write_empty_file(self._folder, self._inputs[name].schema)
+
+    def _read_columns(self, name: str) -> tuple[str, ...]:
+        """What the statement reads; DuckDB needs one column to count rows by."""
+        return self._plan.query.reads[name] or (self._inputs[name].schema.names[0],)
+
+
+def _named(schema: pa.Schema, name: str) -> str:
+    """SQL names columns in any case."""
+    return name if name in schema.names else next(known for known in schema.names if known.casefold() == name.casefold())
