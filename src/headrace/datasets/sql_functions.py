@@ -65,7 +65,7 @@ _QUERY_VOLATILE = _words("""
     random uuid uuidv4 uuidv7 gen_random_uuid now today current_date get_current_time get_current_timestamp
     transaction_timestamp current_localtime current_localtimestamp hash format_bytes
 """)
-# Averages of floating-point numbers that hide inside macros, where no order can be given to them, and lists without one.
+# Averages of floats hidden inside macros, where no order can be given to them, and lists without an order.
 _UNORDERED_MACROS = _words("""
     geomean geometric_mean wavg weighted_avg json_group_array json_group_object json_group_structure
 """)

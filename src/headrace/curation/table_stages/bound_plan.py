@@ -25,7 +25,9 @@ class PlanColumn:
     reads: frozenset[tuple[str, str]] = frozenset()  # (table, column) that it is computed from
     copies: tuple[str, str] | None = None  # (table, column) whose values it holds unchanged, or null
     key: int | None = None  # holds the key column with this number, of the row's own partition
-    half: tuple[int, int, bool] | None = None  # (key number, outer join, is left): the key, or null where nothing matched
+    half: tuple[int, int, bool] | None = (
+        None  # (key number, outer join, is left): the key, or null where nothing matched
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +311,7 @@ class _PlanWalk:
                 return PlanColumn(reads, key=_joined_key(parts))
         return PlanColumn(reads)
 
-    def _reads(self, expression: JsonNode, child: _Relation) -> frozenset[tuple[str, str]]:
+    def _reads(self, expression: JsonNode | Node, child: _Relation) -> frozenset[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
         for idx in _references(expression):
             if idx < len(child.columns):
@@ -367,13 +369,13 @@ def _reference_index(expression: Node) -> int | None:
     return idx if isinstance(idx, int) else None
 
 
-def _references(value: JsonNode) -> Iterator[int]:
-    pending: list[JsonNode] = [value]
+def _references(value: JsonNode | Node) -> Iterator[int]:
+    pending: list[JsonNode | Node] = [value]
     while pending:
         item = pending.pop()
         if isinstance(item, list):
             pending += item
-        elif isinstance(item, dict):
+        elif isinstance(item, Mapping):
             idx = _reference_index(item)
             if idx is not None:
                 yield idx

@@ -37,7 +37,7 @@ class FileView:
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, name: str, view: FileView) -> None:
-    """Give the rows of the files a name. Columns are listed, so that virtual ones (file name, row number) stay hidden."""
+    """Give the rows of the files a name. Columns are listed, so that virtual ones (file name, number) stay hidden."""
     files = ", ".join(_text(file) for file in view.files)
     where = "" if view.partition is None else f" WHERE {PARTITION} = {view.partition}"
     connection.execute(

@@ -1,7 +1,7 @@
-"""Where partitions of a key begin: quantiles of a sample, so that partitions in their order are the result in its order.
+"""Where partitions of a key begin: quantiles of a sample, so that the partitions are the result in its order.
 
-Parting by ranges instead of by a hash needs no merge at the end, and equal keys are together either way. The bounds only
-decide how even the partitions are, never what comes out.
+Parting by ranges instead of by a hash needs no merge at the end, and equal keys are together either way. The bounds
+only decide how even the partitions are, never what comes out.
 """
 
 from __future__ import annotations
@@ -61,4 +61,4 @@ def _named(schema: pa.Schema, name: str) -> str:
     """SQL names columns in any case."""
     if name in schema.names:
         return name
-    return next(known for known in schema.names if known.casefold() == name.casefold())
+    return next(str(known) for known in schema.names if known.casefold() == name.casefold())

@@ -107,19 +107,17 @@ def _field(
         raise text.refusal(f'column "{field.name}" of type {kind} cannot be kept; cast it ({error})') from error
 
 
-def _with_own_media(
-    fields: list[pa.Field], indices: Sequence[int], origins: Sequence[PlanColumn]
-) -> list[pa.Field]:
+def _with_own_media(fields: list[pa.Field], indices: Sequence[int], origins: Sequence[PlanColumn]) -> list[pa.Field]:
     """Media is found by `_source` and `_row`: a media column of another table than theirs is a plain struct here."""
-    owners = {
-        field.name: origins[idx].copies[0]
-        for field, idx in zip(fields, indices)
-        if idx < len(origins) and origins[idx].copies is not None
-    }
+    owners: dict[str, str] = {}
+    for field, idx in zip(fields, indices):
+        copies = origins[idx].copies if idx < len(origins) else None
+        if copies is not None:
+            owners[field.name] = copies[0]
     place = {owners.get("_source"), owners.get("_row")}
     return [
         field.remove_metadata()
-        if media_kind(field) is not None and (None in place or place != {owners[field.name]})
+        if media_kind(field) is not None and (None in place or place != {owners.get(field.name)})
         else field
         for field in fields
     ]

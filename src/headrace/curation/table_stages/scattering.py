@@ -18,7 +18,9 @@ __all__ = ["partition_rows", "scatter"]
 _ROW_GROUP_ROWS = 122_880  # DuckDB's own
 
 
-def scatter(*, files: Sequence[str], columns: Sequence[str], key: Sequence[str], bounds: str, out: str) -> dict[str, Any]:
+def scatter(
+    *, files: Sequence[str], columns: Sequence[str], key: Sequence[str], bounds: str, out: str
+) -> dict[str, Any]:
     """Write `out`; gives {"rows": number of rows}.
 
     Args:
@@ -34,15 +36,16 @@ def scatter(*, files: Sequence[str], columns: Sequence[str], key: Sequence[str],
     table = table.take(pa.array(order))
     temporary = f"{out}.partial"
     schema = pa.schema([*table.schema.remove_metadata(), pa.field(PARTITION, pa.int32())])
-    # LZ4: half the time of Snappy to read, and the file lives for seconds. A file of its own codec and no statistics
-    # but the partition's: DuckDB skips row groups by that one only.
+    # The file lives for seconds, so the quickest codec; DuckDB skips row groups by the partition's statistics only.
     with pq.ParquetWriter(temporary, schema, compression="lz4", write_statistics=[PARTITION]) as writer:
         row_start = 0
         for partition, count in enumerate(counts.tolist()):
             if count:
                 piece = table.slice(row_start, count)
                 numbers = pa.array(np.full(count, partition, dtype=np.int32))
-                writer.write_table(piece.append_column(schema.field(PARTITION), numbers), row_group_size=_ROW_GROUP_ROWS)
+                writer.write_table(
+                    piece.append_column(schema.field(PARTITION), numbers), row_group_size=_ROW_GROUP_ROWS
+                )
             row_start += count
     os.replace(temporary, out)
     return {"rows": table.num_rows}
@@ -55,7 +58,7 @@ def partition_rows(
     """Positions of the rows by key, and how many of them each partition has; null and NaN come last, as in DuckDB."""
     num_edges = edges.num_rows
     schema = keys.schema.remove_metadata()
-    # Edges stand first and the sort is stable, so an edge comes before the rows with its own key: they are its partition's.
+    # Edges stand first and the sort is stable: an edge comes before the rows with its key, which are its partition's.
     both = pa.concat_tables([edges.cast(schema), keys.cast(schema)]).combine_chunks()
     sort_keys = [(name, "ascending", "at_end") for name in keys.column_names]
     positions = pa.compute.sort_indices(both, sort_keys=sort_keys).to_numpy().astype(np.int64)

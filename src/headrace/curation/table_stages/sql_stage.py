@@ -25,7 +25,7 @@ from headrace.curation.table_stages.worker_pool import Task, WorkerPool
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.parts import PartRecord
 
-__all__ = ["run_sql"]
+__all__ = ["run_sql", "sql_tables"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,13 +72,29 @@ def run_sql(
             num_partitions=num_partitions,
         )
         _LOG.info("stage=sql mode=%s partitions=%d reason=%s", plan.mode, plan.num_partitions, plan.reason)
-        run = _Run(stage_store, inputs, plan, key, folder, progress)
         writer = stage_store.writer(plan.query.columns.schema)
-        for table in run.whole(num_workers) if plan.mode == "whole" else run.partitioned():
+        for table in sql_tables(
+            stage_store, inputs, plan, key=key, folder=folder, num_workers=num_workers, progress=progress
+        ):
             writer.add(table)
         return writer.finish()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sql_tables(
+    stage_store: StageStore,
+    inputs: Mapping[str, StageRows],
+    plan: SqlPlan,
+    *,
+    folder: Path,
+    num_workers: int,
+    key: Sequence[str] = (),
+    progress: Progress = NO_PROGRESS,
+) -> Iterator[pa.Table]:
+    """The result of a plan, batch by batch in its order; files are made in `folder`, which the caller removes."""
+    run = _Run(stage_store, inputs, plan, key, folder, progress)
+    return run.whole(num_workers) if plan.mode == "whole" else run.partitioned()
 
 
 class _Run:
@@ -132,6 +148,7 @@ class _Run:
         """Partition by partition, in the order of the key."""
         plan = self._plan
         with WorkerPool(plan.budget.num_workers) as pool:
+            pool.start()
             bounds = partition_bounds(
                 self._stage_store, self._inputs, key=self._key, num_partitions=plan.num_partitions
             )
@@ -237,4 +254,6 @@ class _Run:
 
 def _named(schema: pa.Schema, name: str) -> str:
     """SQL names columns in any case."""
-    return name if name in schema.names else next(known for known in schema.names if known.casefold() == name.casefold())
+    return (
+        name if name in schema.names else next(known for known in schema.names if known.casefold() == name.casefold())
+    )

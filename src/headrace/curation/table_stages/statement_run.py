@@ -33,7 +33,7 @@ def run_statement(
     """The result, batch by batch.
 
     Args:
-        memory_bytes: Of DuckDB's own; what does not fit is spilled below `folder`, which the files lie in as well.
+        memory_bytes: DuckDB's own; what does not fit is spilled below `folder`, which the files lie in as well.
 
     Raises:
         InvalidInput: A value that SQL cannot work with (a cast that fails), or a memory limit below what one step needs.
@@ -56,7 +56,7 @@ def _refused(error: Exception, memory_bytes: int) -> HeadraceError:
     fault = read_engine_fault(error)
     if fault.kind.startswith("Out of Memory"):
         return InvalidInput(
-            f"sql: one step needs more than the {memory_bytes:,} bytes that DuckDB has here, even with what was spilled; "
+            f"sql: one step needs more than the {memory_bytes:,} bytes that DuckDB has here, besides what was spilled; "
             "raise --memory, or declare a key by which the rows can be parted"
         )
     return InvalidInput(f"sql: {fault.message}")

@@ -7,7 +7,9 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Any
 
 from headrace.curation.table_stages.gathering import gather
 from headrace.curation.table_stages.scattering import scatter
@@ -15,7 +17,7 @@ from headrace.errors import HeadraceError
 
 __all__ = ["main"]
 
-_STEPS = {"scatter": scatter, "gather": gather}
+_STEPS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "gather": gather}
 
 
 def main() -> None:

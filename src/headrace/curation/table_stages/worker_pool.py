@@ -1,8 +1,8 @@
 """Processes that scatter and gather, each with its own memory; one that dies is replaced and its task done again.
 
-A worker is a Python of its own that reads tasks from its standard input and answers on its standard output, one line of
-JSON each: nothing of the caller's program is imported again, no fork copies locks of Arrow or DuckDB, and a worker whose
-caller is gone sees the end of its input and leaves.
+A worker is a Python of its own that reads tasks from its standard input and answers on its standard output, one line
+of JSON each: nothing of the caller's program is imported again, no fork copies locks of Arrow or DuckDB, and a worker
+whose caller is gone sees the end of its input and leaves.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
 from headrace import errors
 from headrace.errors import HeadraceError, Unavailable
@@ -68,6 +68,12 @@ class WorkerPool:
         with self._lock:
             return [worker.pid for worker in self._alive]
 
+    def start(self) -> None:
+        """Start the processes now, while the caller still prepares: Python and its libraries take half a second."""
+        for _ in range(self._num_workers):
+            worker = self._idle.get()
+            self._idle.put(self._start(None) if worker is None else worker)
+
     def submit(self, tasks: Sequence[Task]) -> list[Future[dict[str, Any]]]:
         """Start them in this order; the answers come as futures.
 
@@ -90,6 +96,7 @@ class WorkerPool:
         try:
             if task.prepare is not None:
                 task.prepare()
+            death = ""
             for attempt in range(1, _ATTEMPTS + 1):
                 worker = self._idle.get()
                 try:
@@ -100,9 +107,10 @@ class WorkerPool:
                     self._idle.put(worker)
                 if answer is not None:
                     return _checked(answer)
+                death = _death(worker.code)
                 _LOG.warning("step=%s attempt=%d worker=%d died code=%s", task.step, attempt, worker.pid, worker.code)
             raise Unavailable(
-                f"a process for the step {task.step!r} died {_ATTEMPTS} times ({_death(worker.code)}). If the system "
+                f"a process for the step {task.step!r} died {_ATTEMPTS} times ({death}). If the system "
                 "runs out of memory, run with a smaller --memory or fewer workers; nothing was left half-written"
             )
         finally:
@@ -141,6 +149,8 @@ class _Worker:
             env=environment,
             start_new_session=True,  # Ctrl-C is the caller's to handle
         )
+        self._tasks = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -156,13 +166,11 @@ class _Worker:
 
     def call(self, step: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
         """The answer, or None if the process died."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         line = b""
         try:
-            self._process.stdin.write(json.dumps({"step": step, **arguments}).encode() + b"\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            self._tasks.write(json.dumps({"step": step, **arguments}).encode() + b"\n")
+            self._tasks.flush()
+            line = self._answers.readline()
         except (BrokenPipeError, ValueError, OSError):
             pass  # the same as an answer that does not come
         if not line.endswith(b"\n"):
@@ -175,12 +183,11 @@ class _Worker:
         """Kill it and wait until it is gone."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    pass  # what was not sent has no reader
+        for pipe in (self._tasks, self._answers):
+            try:
+                pipe.close()
+            except OSError:
+                pass  # what was not sent has no reader
 
 
 def _death(code: int | None) -> str:
