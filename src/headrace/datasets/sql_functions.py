@@ -22,6 +22,7 @@ __all__ = [
     "TABLE_FUNCTIONS",
     "function_refusal",
     "is_aggregate",
+    "is_volatile",
 ]
 
 
@@ -69,6 +70,7 @@ _QUERY_VOLATILE = _words("""
 _UNORDERED_MACROS = _words("""
     geomean geometric_mean wavg weighted_avg json_group_array json_group_object json_group_structure
 """)
+_NEVER_CURRENT = _words("current_database current_schema current_schemas current_query in_search_path version")
 _SAMPLING = _words("reservoir_quantile")
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series"})
 # Name -> 0-based index of the argument that states the size of the result.
@@ -106,6 +108,11 @@ def _function_kinds() -> Mapping[str, frozenset[tuple[str, str | None]]]:
     for name, kind, stability in rows:
         kinds.setdefault(str(name).lower(), set()).add((str(kind), stability))
     return {name: frozenset(found) for name, found in kinds.items()}
+
+
+def is_volatile(name: str, *, num_arguments: int) -> bool:
+    """Whether a call gives another value at another time or in another session, as DuckDB names it in a bound plan."""
+    return name in _QUERY_VOLATILE | _SAMPLING | _NEVER_CURRENT or (name == "age" and num_arguments == 1)
 
 
 def is_aggregate(name: str) -> bool:

@@ -47,6 +47,7 @@ class BoundPlan:
     reads: Mapping[str, frozenset[str]]  # table -> columns that matter
     obstacle: str | None  # why it cannot be run by partitions of the key; None: it can
     is_unique: bool  # at most one row of the result a key; only where nothing stands in the way
+    calls: frozenset[tuple[str, int]] = frozenset()  # functions, also those written without parentheses; arguments
 
 
 def read_bound_plan(
@@ -68,7 +69,8 @@ def read_bound_plan(
         table: frozenset(name for owner, name in walk.used if owner == table) if not walk.is_lost else frozenset(names)
         for table, names in tables.items()
     }
-    return BoundPlan(relation.columns, reads, walk.obstacle, walk.obstacle is None and relation.is_unique)
+    is_unique = walk.obstacle is None and relation.is_unique
+    return BoundPlan(relation.columns, reads, walk.obstacle, is_unique, frozenset(_calls(root)))
 
 
 class _PlanWalk:
@@ -367,6 +369,20 @@ def _reference_index(expression: Node) -> int | None:
         return None
     idx = expression.get("index", 0)
     return idx if isinstance(idx, int) else None
+
+
+def _calls(value: JsonNode | Node) -> Iterator[tuple[str, int]]:
+    pending: list[JsonNode | Node] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending += item
+        elif isinstance(item, Mapping):
+            name = item.get("qname")
+            path = name.get("path") if isinstance(name, dict) else None
+            if item.get("expression_class") == "BOUND_FUNCTION" and isinstance(path, list) and path:
+                yield str(path[-1]).lower(), len(_nodes(item.get("children")))
+            pending += item.values()
 
 
 def _references(value: JsonNode | Node) -> Iterator[int]:

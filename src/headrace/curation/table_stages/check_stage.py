@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.table_stages.compared_sides import compared_sides
 from headrace.curation.table_stages.sql_plan import plan_sql
 from headrace.curation.table_stages.sql_stage import sql_tables
 from headrace.errors import GateFailed
@@ -72,7 +73,12 @@ def check_rows(
         if is_boolean and num_found <= 1:
             value = next(iter(first[0].values())) if first else None
             if value is not True:
-                raise GateFailed(f"{message}: {sql.strip()} gave {_shown(value)}")
+                seen = ""
+                if value is not None:
+                    seen = _compared(
+                        stage_store, inputs, sql, memory_bytes=memory_bytes, folder=folder, num_workers=num_workers
+                    )
+                raise GateFailed(f"{message}: {sql.strip()} gave {_shown(value)}{seen}")
         elif num_found:
             shown = "; ".join(_row(row) for row in first)
             more = f" (the first {len(first)})" if num_found > len(first) else ""
@@ -80,6 +86,33 @@ def check_rows(
         return CheckResult("boolean" if is_boolean else "rows", sum(rows.num_rows for rows in inputs.values()))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compared(
+    stage_store: StageStore,
+    inputs: Mapping[str, StageRows],
+    sql: str,
+    *,
+    memory_bytes: int,
+    folder: Path,
+    num_workers: int,
+) -> str:
+    """What stood on the two sides of a comparison that is the whole check; empty where it is another kind of check."""
+    sides = compared_sides(sql)
+    if sides is None:
+        return ""
+    plan = plan_sql(
+        stage_store,
+        inputs,
+        sql=sides.statement,
+        key=(),
+        memory_bytes=memory_bytes,
+        num_workers=num_workers,
+        scratch=folder,
+    )
+    tables = sql_tables(stage_store, inputs, plan, folder=folder, num_workers=num_workers)
+    row = next((row for table in tables for row in table.to_pylist()), None)
+    return "" if row is None else f": {sides.name} is {_shown(row['found'])}, {_shown(row['wanted'])} wanted"
 
 
 def _row(row: Mapping[str, object]) -> str:

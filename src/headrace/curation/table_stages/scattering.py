@@ -25,6 +25,7 @@ def scatter(
 
     Args:
         files: Parquet, of one schema; all are in memory at once, twice for a moment.
+        key: As the columns are called in these files.
         bounds: Arrow file with the smallest key of each partition but the first, ascending.
         out: Appears only when it is complete.
     """
@@ -32,7 +33,7 @@ def scatter(
     table = table.combine_chunks()
     with pa.OSFile(bounds) as source:
         edges = pa.ipc.open_file(source).read_all()
-    order, counts = partition_rows(table.select(list(key)), edges.select(list(key)))
+    order, counts = partition_rows(table.select(list(key)), edges.rename_columns(list(key)))
     table = table.take(pa.array(order))
     temporary = f"{out}.partial"
     schema = pa.schema([*table.schema.remove_metadata(), pa.field(PARTITION, pa.int32())])

@@ -63,6 +63,7 @@ def plan_sql(
     schemas = {name: rows.schema for name, rows in inputs.items()}
     query = prepare_query(sql, schemas, key=key, folder=scratch)
     budget = divide_memory(memory_bytes, num_workers=num_workers)
+    inputs = {name: inputs[name] for name in query.reads}
     size = sum(_input_bytes(stage_store, rows, query.reads[name]) for name, rows in inputs.items())
     num_rows = sum(rows.num_rows for rows in inputs.values())
 

@@ -110,7 +110,7 @@ class _Run:
         progress: Progress,
     ) -> None:
         self._stage_store = stage_store
-        self._inputs = inputs
+        self._inputs = {name: inputs[name] for name in plan.query.reads}  # others are in nobody's way
         self._plan = plan
         self._key = key
         self._folder = folder
@@ -129,7 +129,7 @@ class _Run:
                 files.append(str(self._folder / f"{name}-{idx}.parquet"))
                 self._fetch(part, files[-1])
                 self._progress.advance(rows=part.num_rows)
-            views[name] = FileView(tuple(files) or (self._empty(name),), self._read_columns(name))
+            views[name] = FileView(tuple(files) or (self._empty(name),), self._plan.query.reads[name])
         self._progress.start("computing")
         for table in run_statement(
             query.statement,
@@ -208,7 +208,7 @@ class _Run:
         schema = self._inputs[name].schema
         arguments = {
             "files": files,
-            "columns": list(self._read_columns(name)),
+            "columns": list(self._plan.query.reads[name]),
             "key": [_named(schema, each) for each in self._key],
             "bounds": str(edges),
             "out": self._scattered(name, idx),
@@ -218,9 +218,9 @@ class _Run:
     def _gather_task(self, files: Mapping[str, list[str]], partition: int) -> Task:
         views = {
             name: (
-                FileView(tuple(found), self._read_columns(name), partition)
+                FileView(tuple(found), self._plan.query.reads[name], partition)
                 if found
-                else FileView((self._empty(name),), self._read_columns(name))
+                else FileView((self._empty(name),), self._plan.query.reads[name])
             ).to_json()
             for name, found in files.items()
         }
@@ -246,10 +246,6 @@ class _Run:
 
     def _empty(self, name: str) -> str:
         return write_empty_file(self._folder, self._inputs[name].schema)
-
-    def _read_columns(self, name: str) -> tuple[str, ...]:
-        """What the statement reads; DuckDB needs one column to count rows by."""
-        return self._plan.query.reads[name] or (self._inputs[name].schema.names[0],)
 
 
 def _named(schema: pa.Schema, name: str) -> str:

@@ -17,7 +17,7 @@ from headrace.curation.table_stages.result_columns import ResultColumns
 from headrace.curation.table_stages.total_order import append_order, order_everything
 from headrace.datasets.query_walk import QueryWalk, check_table_names
 from headrace.datasets.sql_connection import open_locked_connection
-from headrace.datasets.sql_functions import FunctionUse
+from headrace.datasets.sql_functions import FunctionUse, is_volatile
 from headrace.datasets.sql_guard import SqlText, read_engine_fault
 from headrace.errors import InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
@@ -45,7 +45,7 @@ class StageQuery:
 
     text: SqlText  # as the user wrote it
     statement: str  # what runs: any order of input gives the same rows in the same order
-    reads: Mapping[str, tuple[str, ...]]  # input -> its columns that the statement needs, in their order
+    reads: Mapping[str, tuple[str, ...]]  # input that the statement names -> its columns that it needs, in their order
     columns: ResultColumns
     obstacle: str | None  # why it cannot be run by partitions of the key; None: it can
 
@@ -76,7 +76,8 @@ def prepare_query(sql: str, schemas: Mapping[str, pa.Schema], *, key: Sequence[s
         try:
             _create_empty_tables(connection, schemas, folder)
             connection.sql(text.statement)  # binds what the user wrote, so that errors point into it
-            return _prepared(connection, text, schemas, key)
+            named = {name: schema for name, schema in schemas.items() if name.casefold() in walk.uses}
+            return _prepared(connection, text, named, key)
         except (duckdb.Error, pa.ArrowException) as error:
             fault = read_engine_fault(error)
             raise text.refusal(fault.message, fault.position) from error
@@ -99,6 +100,9 @@ def _prepared(
     top = order_everything(tree, text, columns={name for schema in schemas.values() for name in schema.names})
     unordered = _deserialized(connection, tree)
     plan = _bound(connection, unordered, schemas, key)
+    for name, num_arguments in sorted(plan.calls):
+        if is_volatile(name, num_arguments=num_arguments):
+            raise text.refusal(f"{name} does not give the same result each time; write the value itself")
     relation = connection.sql(unordered)
     kinds = [str(kind) for kind in relation.types]
     arrow = relation.to_arrow_reader(1).schema
@@ -115,7 +119,13 @@ def _prepared(
     is_settled = obstacle is None and plan.is_unique  # no two rows with one key: no need to compare more
     append_order(tree, [idx + 1 for idx in (first if is_settled else first + rest)])
     statement = _deserialized(connection, tree)
-    reads = {name: tuple(column for column in schemas[name].names if column in plan.reads[name]) for name in schemas}
+    wanted = {name.casefold() for name in key} if obstacle is None else set()
+    reads = {
+        name: tuple(column for column in schema.names if column in plan.reads[name] or column.casefold() in wanted)
+        # DuckDB needs a column to count rows by, whatever it is.
+        or tuple(schema.names[:1])
+        for name, schema in schemas.items()
+    }
     return StageQuery(text, statement, reads, columns, obstacle)
 
 
