@@ -27,6 +27,8 @@ from headrace.storage.parts import PartRecord
 
 __all__ = ["run_sql", "sql_tables"]
 
+_THREAD_BYTES = 256 << 20  # with less for each of its threads DuckDB's sort fails instead of spilling
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -136,7 +138,7 @@ class _Run:
             views,
             columns=query.columns,
             memory_bytes=self._plan.budget.whole_engine_bytes,
-            num_threads=num_threads,
+            num_threads=min(num_threads, max(1, self._plan.budget.whole_engine_bytes // _THREAD_BYTES)),
             folder=self._folder,
         ):
             self._progress.advance(rows=table.num_rows)

@@ -118,6 +118,8 @@ class WorkerPool:
                 task.finish()
 
     def _start(self, dead: _Worker | None) -> _Worker:
+        if dead is not None:
+            dead.kill()  # closes its pipes
         worker = _Worker()
         with self._lock:
             if dead is not None:
