@@ -30,6 +30,7 @@ BENCHMARKS = (
     "purge_rows",
     "compact_commits",
     "add_column",
+    "curation_merge",
 )
 FOLDER = Path(__file__).resolve().parent
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import headrace
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.sql_stage import run_sql
+from headrace.storage.parts import PartRecord
 
 __all__ = ["ROOM_BYTES", "open_stage_store", "put_rows", "run_everywhere"]
 
@@ -23,10 +24,10 @@ def open_stage_store(folder: Path) -> StageStore:
 
 def put_rows(stage_store: StageStore, table: pa.Table, *, part_rows: int = 65_536) -> StageRows:
     """Rows in parts of a size of their own, so that a small table has several."""
-    parts: tuple[object, ...] = ()
+    parts: tuple[PartRecord, ...] = ()
     for row_start in range(0, table.num_rows, part_rows):
         parts += stage_store.write(table.slice(row_start, part_rows)).parts
-    return StageRows(table.schema, parts)  # type: ignore[arg-type]
+    return StageRows(table.schema, parts)
 
 
 def run_everywhere(
@@ -39,7 +40,7 @@ def run_everywhere(
     num_partitions: Sequence[int | None] = (None, 2, 5),
 ) -> pa.Table:
     """The result, the same whole and in partitions."""
-    found: dict[object, StageRows] = {}
+    found: dict[int | None, StageRows] = {}
     for number in num_partitions:
         found[number] = run_sql(
             stage_store,

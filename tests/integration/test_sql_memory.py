@@ -17,7 +17,7 @@ from headrace.curation.stage_rows import StageRows
 from tests.stage_lakes import open_stage_store
 
 MIB = 1 << 20
-# What Python, Arrow and DuckDB hold in the caller and in one worker before a row is read, and what DuckDB needs at least.
+# What Python, Arrow and DuckDB hold in the caller and in one worker before a row is read, and what DuckDB needs.
 LIMIT_BYTES = 560 * MIB
 STAGE_BYTES = 64 * MIB  # about what is left of it for DuckDB
 TABLE_BYTES = 10 * STAGE_BYTES

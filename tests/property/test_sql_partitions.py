@@ -1,4 +1,4 @@
-"""The law of scatter and gather: whatever the rows, partitions, parts and order of input, the result is the same bytes."""
+"""The law of scatter and gather: whatever the rows, partitions, parts and order of input, the same bytes come out."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ _STATEMENTS = [
 ]
 
 
+def _turned(table: pa.Table) -> pa.Table:
+    return table.take(pa.array(range(table.num_rows - 1, -1, -1), pa.int64()))
+
+
 @st.composite
 def _tables(draw: st.DrawFn) -> tuple[pa.Table, pa.Table]:
     kind, key = _KEYS[draw(st.sampled_from(sorted(_KEYS)))]
@@ -75,7 +79,7 @@ def test_partitions_give_the_bytes_of_one_engine(
         whole_inputs = {label: put_rows(store, table) for label, table in zip("ab", tables)}
         whole = run_sql(store, whole_inputs, sql=sql, key=["k"], memory_bytes=ROOM_BYTES, num_workers=1, scratch=folder)
         # Other parts, and where it says so the rows the other way round.
-        turned = [table.take(pa.array(range(table.num_rows - 1, -1, -1), pa.int64())) if is_reversed else table for table in tables]
+        turned = [_turned(table) if is_reversed else table for table in tables]
         inputs = {label: put_rows(store, table, part_rows=part_rows) for label, table in zip("ab", turned)}
         plan = plan_sql(
             store,

@@ -43,6 +43,8 @@ def open_locked_connection(
             "threads": str(max(1, num_threads)),
         },
     )
+    # Of a session, not of the database. DuckDB would draw on standard output, which is for data.
+    connection.execute("SET enable_progress_bar = false").fetchall()
     # Neither can be part of the configuration above: the time zone belongs to a statically linked extension, and
     # `temp_directory` can no longer be set once external access is off.
     connection.execute("SET TimeZone = 'UTC'").fetchall()

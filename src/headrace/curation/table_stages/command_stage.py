@@ -137,8 +137,9 @@ def _write_input(
     with pq.ParquetWriter(folder / "rows.parquet", rows.schema) as writer:
         for table in stage_store.tables(rows):
             writer.write_table(table)
-            for column in media_columns if media is not None else ():
-                _write_media(table, column, folder / "media" / quote(column, safe=""), media)
+            if media is not None:
+                for column in media_columns:
+                    _write_media(table, column, folder / "media" / quote(column, safe=""), media)
             progress.advance(rows=table.num_rows)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from headrace.curation.table_stages.bound_plan import BoundPlan, read_bound_plan
 from headrace.curation.table_stages.file_views import FileView, create_view, write_empty_file
 from headrace.curation.table_stages.result_columns import ResultColumns
-from headrace.curation.table_stages.total_order import append_order, order_everything
+from headrace.curation.table_stages.total_order import append_order, order_everything, ordered_columns
 from headrace.datasets.query_walk import QueryWalk, check_table_names
 from headrace.datasets.sql_connection import open_locked_connection
 from headrace.datasets.sql_functions import FunctionUse, is_volatile
@@ -117,7 +117,14 @@ def _prepared(
         first = [folded.index(name.casefold()) for name in key if name.casefold() in folded]
     rest = [idx for idx in range(len(arrow.names)) if idx not in first]
     is_settled = obstacle is None and plan.is_unique  # no two rows with one key: no need to compare more
-    append_order(tree, [idx + 1 for idx in (first if is_settled else first + rest)])
+    settled = ordered_columns(tree)
+    folded = [name.casefold() for name in arrow.names]
+    positions = [
+        idx + 1
+        for idx in (first if is_settled else first + rest)
+        if folded[idx] not in settled or folded.count(folded[idx]) > 1
+    ]
+    append_order(tree, positions)
     statement = _deserialized(connection, tree)
     wanted = {name.casefold() for name in key} if obstacle is None else set()
     reads = {

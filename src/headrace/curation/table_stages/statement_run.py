@@ -36,7 +36,7 @@ def run_statement(
         memory_bytes: DuckDB's own; what does not fit is spilled below `folder`, which the files lie in as well.
 
     Raises:
-        InvalidInput: A value that SQL cannot work with (a cast that fails), or a memory limit below what one step needs.
+        InvalidInput: A value that SQL cannot work with (a cast that fails), or too little memory for one step.
     """
     connection = open_locked_connection(
         memory_limit_bytes=memory_bytes, num_threads=num_threads, timeout_seconds=_TIMEOUT_SECONDS, folder=folder

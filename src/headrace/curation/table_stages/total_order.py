@@ -22,7 +22,7 @@ from typing import Any
 from headrace.datasets.sql_functions import is_aggregate
 from headrace.datasets.sql_guard import JsonNode, SqlText
 
-__all__ = ["TopOrder", "append_order", "order_everything"]
+__all__ = ["TopOrder", "append_order", "order_everything", "ordered_columns"]
 
 Node = dict[str, Any]  # a node of DuckDB's own syntax tree, as `json_serialize_sql` writes it
 
@@ -79,8 +79,19 @@ def order_everything(tree: Node, sql: SqlText, *, columns: Collection[str]) -> T
 def append_order(tree: Node, positions: Sequence[int]) -> None:
     """Order the result by these columns (from 1) after what it is ordered by already."""
     node = tree["statements"][0]["node"]
-    orders = [_order(_constant(position)) for position in positions]
-    _add_order(node, orders)
+    _add_order(node, [_order(_constant(position)) for position in positions])
+
+
+def ordered_columns(tree: Node) -> set[str]:
+    """Names by which the result is ordered already: a column that is sorted by twice takes its memory twice."""
+    modifiers = tree["statements"][0]["node"].get("modifiers") or []
+    found = set()
+    for modifier in modifiers:
+        for order in modifier["orders"] if modifier["type"] == "ORDER_MODIFIER" else []:
+            names = order["expression"].get("column_names") or []
+            if len(names) == 1:
+                found.add(str(names[0]).casefold())
+    return found
 
 
 def _top_order(node: Node) -> TopOrder:

@@ -175,8 +175,8 @@ def test_wrong_sql_is_refused_before_it_runs(store: StageStore, tmp_path: Path, 
 def test_clock_without_parentheses_is_refused(store: StageStore, tmp_path: Path) -> None:
     inputs = {"a": put_rows(store, LEFT)}
     for clock in ("current_timestamp", "current_date", "localtimestamp"):
-        with pytest.raises(InvalidInput):
-            sql = f"SELECT k, {clock} AS t FROM a"
+        sql = f"SELECT k, {clock} AS t FROM a"
+        with pytest.raises(InvalidInput, match="does not give the same result each time"):
             run_sql(store, inputs, sql=sql, key=["k"], memory_bytes=ROOM_BYTES, num_workers=1, scratch=tmp_path)
 
 
@@ -205,7 +205,7 @@ def test_value_that_does_not_fit_is_an_error_and_leaves_nothing(
     store: StageStore, tmp_path: Path, num_partitions: int | None
 ) -> None:
     inputs = {"a": put_rows(store, LEFT)}
-    with pytest.raises(InvalidInput, match="Could not convert|convert string"):
+    with pytest.raises(InvalidInput, match="Could not convert"):
         run_sql(
             store,
             inputs,
