@@ -23,7 +23,7 @@ PEERS       := benchmarks/streaming/environments.toml
 PEERS_STAMP := .bench/streaming/.peers-$(call checksum,$(PEERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 check bench bench-stream crash crash-curation order operators-evidence docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
+.PHONY: help demo test test-s3 check bench bench-stream bench-curation crash crash-curation order operators-evidence docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
 
 help:
 	@echo "make demo     the main job end to end, no network but for the first installation"
@@ -32,6 +32,7 @@ help:
 	@echo "make check    format, lint, strict types, import contracts, documentation, tests"
 	@echo "make bench    measurements against the peers (own environment: $(BENCH))"
 	@echo "make bench-stream  loaders against eight peers and the machine's limit, 15 minutes; QUICK=1 takes 3 (.bench/venv-stream-*)"
+	@echo "make bench-curation  recipe runs against DuckDB, Daft, Polars and a process pool; QUICK=1 takes 3 minutes"
 	@echo "make crash    kills, power cuts, races, bad stores and bit rot; exit code 1 if a lake loses anything (15 minutes)"
 	@echo "make order    the order of streams: every topology, kills, a billion rows, nodes; exit code 1 on a violation (10 minutes)"
 	@echo "make crash-curation  kills, crashes, hangs and edits of recipes; exit code 1 if a run loses or repeats anything (20 minutes)"
@@ -112,6 +113,10 @@ docs: reference
 # `make bench ONLY=take_random` runs one.
 bench: $(BENCH_STAMP)
 	@$(BENCH)/bin/python -m benchmarks.run $(ONLY)
+
+# `make bench-curation ONLY=curation_ledger` runs one; QUICK=1, or RECORD=1.
+bench-curation: $(BENCH_STAMP)
+	@$(BENCH)/bin/python -m benchmarks.run --curation $(if $(QUICK),--quick) $(if $(RECORD),--record) $(ONLY)
 
 # Each peer has an environment of its own; one that cannot be installed is named in the table. QUICK=1, or RECORD=1.
 bench-stream: $(DEV_STAMP) $(PEERS_STAMP)
