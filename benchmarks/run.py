@@ -32,7 +32,6 @@ BENCHMARKS = (
     "purge_rows",
     "compact_commits",
     "add_column",
-    "curation_merge",
 )
 CURATION = (
     "curation_merge",
