@@ -520,18 +520,22 @@ COMMANDS = dict(_commands(cli))
 
 _ADD_COLUMN = ["columns", "add", "lake::photos", "scores.csv", "--name", "aesthetic"]
 _RECIPE = """\
-recipe: large-images
+recipe: sharp-photos
 parameters: {min_side: 64}
-sources: {photos: photos@raw}
+sources: {photos: "lake::photos"}
 stages:
-  - {name: large, filter: "least(image.width, image.height) >= ${min_side}"}
+  - {name: sharp, filter: "data.size >= ${min_side}"}
 """
+_RUN_RECIPE = ["recipe", "run", "recipe.yaml", "--workers", "0"]
 _BEFORE_EXAMPLES = {
     ("columns", "drop"): [_ADD_COLUMN],
     ("columns", "list"): [_ADD_COLUMN],
     ("commit-restore",): [["commit-delete", "lake::intents", "2", "--yes"]],
     ("dataset", "restore"): [["dataset", "delete", "lake::intents", "--yes"]],
     ("pack",): [["snapshot", "lake::photos", "--alias", "train"]],
+    ("recipe", "explain"): [_RUN_RECIPE],
+    ("recipe", "show"): [_RUN_RECIPE],
+    ("recipe", "status"): [_RUN_RECIPE],
 }
 
 

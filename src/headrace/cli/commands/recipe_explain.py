@@ -10,7 +10,7 @@ from headrace.cli.recipe_report import print_explanation
 from headrace.cli.recipe_targets import find_recorded_run, lake_option
 
 
-@command("explain", example="headrace recipe explain last --sample cat/001.jpg --lake lake")
+@command("explain", example="headrace recipe explain last --sample 0.png --lake lake")
 @click.argument("run")
 @click.option("--sample", required=True, metavar="ID", help="The row's _id, or its key where only one row has it.")
 @lake_option
@@ -23,3 +23,4 @@ def explain(output: Output, *, run: str, sample: str, lake: str | None) -> None:
 
     found, record = find_recorded_run(run, lake)
     print_explanation(output, explained(found, record, sample=sample))
+    output.next("recipe", "show", record.run_id, "--lake", found.uri)

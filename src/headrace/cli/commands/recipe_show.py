@@ -29,6 +29,10 @@ def show(output: Output, *, run: str, stage: str | None, lake: str | None, which
     found, record = find_recorded_run(run, lake)
     if stage is None:
         print_record(output, record)
+        if record.stages:
+            output.next("recipe", "show", record.run_id, record.stages[-1].name, "--lake", found.uri)
+        else:
+            output.next("recipe", "status", found.uri)
         return
     store, results = stage_results(found, record)
     if stage not in results:
@@ -37,3 +41,4 @@ def show(output: Output, *, run: str, stage: str | None, lake: str | None, which
         raise NotFound(f"run {record.run_id} has no stage {stage!r}.{gone or near_miss_or_known(stage, names)}")
     rows = getattr(results[stage], which or "rows")
     print_rows(output, store, rows, num_rows=num_rows)
+    output.next("recipe", "show", record.run_id, "--lake", found.uri)

@@ -13,7 +13,7 @@ from headrace.cli.recipe_options import load_recipe, recipe_options
 from headrace.cli.recipe_targets import lake_option, open_lake_of_recipe
 
 
-@command("watch", example="headrace recipe watch recipe.yaml --interval 60")
+@command("watch", example="headrace recipe watch recipe.yaml --once")
 @recipe_options
 @lake_option
 @click.option(
@@ -57,5 +57,6 @@ def watch(
         computed = sum(sum(stage.calls.values()) for stage in run.record.stages)
         rows = ", ".join(f"{name}: {snapshot.num_rows:,} rows" for name, snapshot in run.outputs.items())
         output.line(f"{run.id}  {computed:,} calls  {rows}")
+    output.next("recipe", "status", place.uri)
     if output.is_json:
         output.document({"recipe": recipe.name, "runs": runs})
