@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import headrace
 from headrace.curation.executor.inline_runner import InlineRunner
+from headrace.curation.executor.memory import held_bytes
 from headrace.curation.executor.pool import WorkerPool
 from headrace.curation.executor.step import Step
 from headrace.curation.ledger import Ledger, block_schema
@@ -181,9 +183,16 @@ def test_row_above_the_memory_ceiling_is_given_up(lake: Lake) -> None:
     texts = [f"text {idx}" for idx in range(40)]
     texts[11] = "eat-1"
     bench = Bench(lake, texts)
-    result = bench.pooled([step(poison)], pool={"memory_bytes": 1_100_000_000}, chunk=ChunkSize(rows=20))
+    ceiling = held_bytes([os.getpid()])[os.getpid()] + 900_000_000
+    result = bench.pooled([step(poison)], pool={"memory_bytes": ceiling}, chunk=ChunkSize(rows=20))
     assert bench.failed(result) == [("k00011", "OutOfMemory", 2)]
     assert len(bench.kept(result)) == 39
+
+
+def test_ceiling_below_this_process_blames_no_row(lake: Lake) -> None:
+    bench = Bench(lake, ["text"] * 3)
+    with pytest.raises(InvalidInput, match=r"this process alone holds .* raise --memory"):
+        bench.pooled([step(poison)], pool={"memory_bytes": 50_000_000})
 
 
 def test_quarantined_rows_are_tried_again_on_request(lake: Lake) -> None:

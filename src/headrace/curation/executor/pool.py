@@ -40,6 +40,7 @@ _MAX_FAILED_STARTS = 3
 _LOOK_SECONDS = 0.05  # at clocks and memory
 _ACT_SHARE = 0.85
 """Of the ceiling: what a worker takes between two looks must still fit."""
+_MIN_WORKER_BYTES = 200_000_000  # with its libraries and a chunk
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from headrace.curation.executor.worker import main; "
     "main()"
@@ -233,12 +234,13 @@ class WorkerPool:
                 self._lose(worker, Loss("TimedOut", f"it took longer than {limit:g} s"), again, given_up)
         if self._memory_bytes is not None and self._workers:
             held = held_bytes([os.getpid(), *(worker.process.pid for worker in self._workers)])
-            if held[os.getpid()] > self._memory_bytes:
-                raise InvalidInput(
-                    f"this process alone holds {format_bytes(held[os.getpid()])}, and the run may take "
-                    f"{format_bytes(self._memory_bytes)}; raise --memory"
-                )
             if sum(held.values()) > _ACT_SHARE * self._memory_bytes:
+                own = held[os.getpid()]
+                if _ACT_SHARE * self._memory_bytes - own < _MIN_WORKER_BYTES:  # then no row is to blame
+                    raise InvalidInput(
+                        f"this process alone holds {format_bytes(own)} of the {format_bytes(self._memory_bytes)} that "
+                        f"the run may take, and a worker needs {format_bytes(_MIN_WORKER_BYTES)}; raise --memory"
+                    )
                 self._shrink(held, again, given_up)
 
     def _shrink(self, held: Mapping[int, int], again: deque[Task], given_up: GivenUp) -> None:
