@@ -49,8 +49,9 @@ def write_part(
     table: pa.Table,
     row_group_rows: int = ROW_GROUP_ROWS,
     distinct: Collection[str] = (),
+    keeps_existing: bool = False,
 ) -> PartRecord:
-    """Write the rows as one durable part.
+    """Write the rows as one durable part; `keeps_existing` leaves the same part alone where it is there.
 
     A dictionary of values that hardly repeat costs time and room, so the columns named `distinct` (as Parquet names
     them: "image.digest") have none.
@@ -69,7 +70,9 @@ def write_part(
     )
     data = memoryview(sink.getvalue())
     digest = digest_hex(data)
-    store.put(base + part_key(digest), data)
+    key = base + part_key(digest)
+    if not keeps_existing or store.stat(key) is None:
+        store.put(key, data)
     return PartRecord(digest, len(data), table.num_rows)
 
 
