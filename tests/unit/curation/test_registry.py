@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+import tempfile
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -27,12 +28,18 @@ def false_blur(text: str) -> int:
 
 @pytest.fixture(autouse=True)
 def _no_registrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test registers is state of the process, which no public function takes back."""
     monkeypatch.setattr(registry, "_registered", {})
 
 
 def _with_entry_point(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    point = EntryPoint(name=name, value=value, group=registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    """As an installed package has it: importlib finds its metadata on the path."""
+    folder = Path(tempfile.mkdtemp())
+    metadata = folder / "operators_of_a_test-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: operators-of-a-test\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{registry.ENTRY_POINT_GROUP}]\n{name} = {value}\n")
+    monkeypatch.syspath_prepend(str(folder))
 
 
 @pytest.mark.parametrize("name", sorted(registry.BUILT_IN))
