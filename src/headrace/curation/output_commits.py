@@ -15,7 +15,7 @@ from headrace.datasets.columns import media_kind
 from headrace.datasets.dataset import Dataset
 from headrace.datasets.lake import Lake
 from headrace.datasets.snapshot import Snapshot
-from headrace.errors import Conflict, DataCorrupted, HeadraceError, InvalidInput, NotFound
+from headrace.errors import AlreadyExists, Conflict, DataCorrupted, HeadraceError, InvalidInput, NotFound
 from headrace.progress import Progress
 from headrace.schema.tags import Tag, has_tags, normalise_tags
 
@@ -80,7 +80,20 @@ def commit_output(
     reader = pa.RecordBatchReader.from_batches(schema, batches)
     if dataset is None:
         options = {"type": kind, "key": key} if kind == "TABLE" else {"type": kind}
-        lake.create_dataset(output.dataset, source=reader, tags=tags, message=message, progress=progress, **options)
+        try:
+            lake.create_dataset(output.dataset, source=reader, tags=tags, message=message, progress=progress, **options)
+        except AlreadyExists:  # another run was first; it may have committed the same rows
+            made = committed_output(lake, output, rows)
+            if made is not None:
+                return made
+            lake.dataset(output.dataset).commit(
+                pa.RecordBatchReader.from_batches(
+                    schema, _batches(rows, schema, stage_store=stage_store, sources=sources, renamed=renamed)
+                ),
+                tags=tags,
+                message=message,
+                progress=progress,
+            )
     else:
         dataset.commit(reader, tags=tags, message=message, progress=progress)
     found = committed_output(lake, output, rows)
