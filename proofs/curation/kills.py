@@ -118,9 +118,9 @@ def _document(told: str) -> dict[str, object]:
 
 
 def _left_behind(lake: Path) -> list[str]:
-    """Claims of chunks that the last run, which ended well, has not given back."""
-    own = [path for path in lake.rglob("claims/*") if path.is_file()]
-    return [] if len(own) <= _WORKERS * _KILLS * 4 else [f"{len(own)} claims are left"]
+    """Claims of chunks, of the runs that were killed or of the last one."""
+    left = [path for path in (*lake.rglob("claims/*"), *lake.rglob("claim-owners/*")) if path.is_file()]
+    return [f"{len(left)} claims are left"] if left else []
 
 
 def notes(counts: dict[str, float]) -> list[str]:

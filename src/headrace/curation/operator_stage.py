@@ -136,6 +136,7 @@ class OperatorStage:
         """
         self.check(rows.schema)
         progress.start(f"stage {self._name}", total_rows=rows.num_rows)
+        self._claims.clear_void()
         self._refresh()
         parts: list[list[NDArray[np.bytes_]]] = []
         elsewhere: list[Task] = []  # somebody else works on them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -24,8 +23,14 @@ def task(*names: bytes) -> Task:
     return Task(pa.table({"_id": [name.decode() for name in names]}), (0,), (ids,))
 
 
-def claims(folder: Path, *, later: float = 0.0) -> ChunkClaims:
-    return ChunkClaims(LocalStore(folder), "c/", steps=[_STEP], lease_seconds=60, clock=lambda: time.time() + later)
+def claims(folder: Path, *, later: float = 0.0, lease_seconds: float = 60) -> ChunkClaims:
+    return ChunkClaims(
+        LocalStore(folder), "c/", steps=[_STEP], lease_seconds=lease_seconds, clock=lambda: time.time() + later
+    )
+
+
+def left(folder: Path) -> list[Path]:
+    return [path for path in (folder / "c").rglob("*") if path.is_file()]
 
 
 def test_chunk_has_one_owner_until_it_is_given_back(tmp_path: Path) -> None:
@@ -37,20 +42,47 @@ def test_chunk_has_one_owner_until_it_is_given_back(tmp_path: Path) -> None:
     assert second.take(task(b"a", b"b"))
 
 
-def test_claim_runs_out(tmp_path: Path) -> None:
+def test_claim_runs_out_when_its_owner_stops_renewing(tmp_path: Path) -> None:
     assert claims(tmp_path).take(task(b"a"))
     assert not claims(tmp_path, later=30).take(task(b"a"))
     assert claims(tmp_path, later=90).take(task(b"a"))
 
 
-def test_claim_of_a_process_that_died_is_void(tmp_path: Path) -> None:
-    claims(tmp_path).take(task(b"a"))
-    (claim,) = (path for path in (tmp_path / "c" / "claims").iterdir())
-    owner = json.loads(claim.read_bytes())
+def test_claim_is_renewed_while_its_owner_works(tmp_path: Path) -> None:
+    owner = claims(tmp_path, lease_seconds=0.4)
+    assert owner.take(task(b"a"))
+    time.sleep(1)
+    assert not claims(tmp_path, lease_seconds=0.4).take(task(b"a"))
+    owner.release()
+
+
+def test_claims_of_a_process_that_died_are_void_and_cleared_away(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
+        dying = claims(tmp_path)
+        dying.take(task(b"a"))
+        dying.take(task(b"b"))
         os._exit(0)
     os.waitpid(pid, 0)
-    claim.chmod(0o600)
-    claim.write_bytes(json.dumps({**owner, "pid": pid}).encode())
-    assert claims(tmp_path).take(task(b"a"))
+    assert len(left(tmp_path)) == 3, "two claims and their owner"
+    living = claims(tmp_path)
+    assert living.take(task(b"a"))
+    living.clear_void()
+    assert len(left(tmp_path)) == 2
+    living.release()
+    assert left(tmp_path) == []
+
+
+def test_claims_of_a_living_owner_are_not_cleared_away(tmp_path: Path) -> None:
+    owner = claims(tmp_path)
+    assert owner.take(task(b"a"))
+    claims(tmp_path).clear_void()
+    assert not claims(tmp_path).take(task(b"a"))
+    owner.release()
+
+
+def test_claim_that_nobody_can_read_is_void(tmp_path: Path) -> None:
+    (tmp_path / "c" / "claims").mkdir(parents=True)
+    (tmp_path / "c" / "claims" / "garbage").write_bytes(b"{")
+    claims(tmp_path).clear_void()
+    assert left(tmp_path) == []
