@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from headrace.curation.chunk_claims import ChunkClaims
-from headrace.curation.executor.pool import Loss
+from headrace.curation.executor.losses import Loss
+from headrace.curation.executor.spots import NOBODY
 from headrace.curation.executor.step import Step
 from headrace.curation.executor.task import Task
-from headrace.curation.executor.task_running import NOBODY, failed_block
+from headrace.curation.executor.task_running import failed_block
 from headrace.curation.input_ids import input_ids
 from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
 from headrace.curation.media_access import MediaAccess

@@ -28,7 +28,7 @@ from headrace.curation.static_plan import OperatorWork, Sampling, StaticStage
 from headrace.curation.table_stage_dispatch import run_table_stage
 from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
 
 __all__ = ["Run", "RunStage", "run_plan", "run_stages"]
@@ -135,10 +135,16 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
 
     Raises:
         GateFailed: A check did not hold; no output was committed.
+        InvalidInput: An operator needs a GPU, or more memory, than there is; nothing has run then.
         HeadraceError: As the stages raise.
     """
-    plan.lake.store.prepare_for_writing()
     run = _Running(plan, options or RunOptions(), progress)
+    try:
+        run.check_needs()
+    except BaseException:
+        run.close()
+        raise
+    plan.lake.store.prepare_for_writing()
     write_run(plan.stage_store, run.record)
     try:
         found = run.run()
@@ -162,6 +168,7 @@ def run_stages(plan: RecipePlan, *, options: RunOptions) -> Mapping[str, RunStag
     """Run the stages alone: nothing is committed or written down."""
     run = _Running(plan, options, NO_PROGRESS)
     try:
+        run.check_needs()
         run.run_stages()
         return run.stages
     finally:
@@ -200,6 +207,16 @@ class _Running:
     def close(self) -> None:
         self._workers.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def check_needs(self) -> None:
+        """Raise `InvalidInput` where the machine lacks what an operator needs; a stage that is known needs nothing."""
+        try:
+            self._workers.check(self._steps)
+        except InvalidInput:
+            if self._options.retries:
+                raise
+            known = {stage.name for stage in self._plan.stages() if stage.cached}
+            self._workers.check(name for name in self._steps if name not in known)
 
     def run_stages(self) -> None:
         for name in self._plan.sources:
