@@ -46,7 +46,7 @@ def left_to_do(
             yield from _suspected(task, spot.place) if share > _STUCK_SHARE else (task,)
         elif is_only or loss.kind == "TimedOut":
             yield from _blamed(task, spot, loss, given_up)
-        elif loss.kind == "OutOfMemory":  # the next ceiling is met with fewer lanes, and by smaller tasks
+        elif loss.kind == "OutOfMemory" and task.num_rows > 1:
             yield from _halves(task)
         else:
             yield from _suspected(task, spot.place)
@@ -79,8 +79,5 @@ def _suspected(task: Task, place: int) -> Iterator[Task]:
 
 
 def _halves(task: Task) -> Iterator[Task]:
-    if task.num_rows == 1:
-        yield task
-        return
     for half in np.array_split(np.arange(task.num_rows), 2):  # [num_rows / 2]
         yield task.part(half)

@@ -134,6 +134,11 @@ class WorkerPool:
         self._spots.close()
 
     @property
+    def pids(self) -> list[int]:
+        """Of the processes that are up or on their way."""
+        return [worker.process.pid for worker in self._workers]
+
+    @property
     def _num_running(self) -> int:
         return sum(len(worker.flights) for worker in self._workers)
 
