@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
@@ -124,6 +125,28 @@ class StageStore:
         data = self.store.get(key)
         require_digest(data, part.digest, name=f"{self.store.uri}/{key}")
         return data
+
+    def take(
+        self, rows: StageRows, places: Sequence[tuple[int, int]], *, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Rows by (part, row in it), in ascending order of both; of each part only the row groups that hold them.
+
+        Raises:
+            DataCorrupted: A part is not what was written.
+        """
+        names = list(rows.schema.names if columns is None else columns)
+        schema = pa.schema([rows.schema.field(name) for name in names])
+        found: list[pa.Table] = [schema.empty_table()]
+        for part in dict.fromkeys(part for part, _ in places):
+            file = pq.ParquetFile(pa.BufferReader(self.part_data(rows.parts[part])))
+            wanted = np.array([row for of, row in places if of == part], dtype=np.int64)
+            sizes = [file.metadata.row_group(idx).num_rows for idx in range(file.num_row_groups)]
+            ends = np.cumsum(sizes)  # [num_row_groups]
+            groups = np.searchsorted(ends, wanted, side="right")
+            for group in np.unique(groups).tolist():
+                inside = wanted[groups == group] - (ends[group] - sizes[group])
+                found.append(file.read_row_group(group, columns=names).select(names).take(pa.array(inside)).cast(schema))
+        return pa.concat_tables(found)
 
     def table(self, rows: StageRows, *, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows."""
