@@ -177,7 +177,8 @@ def _numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
     """Values that read as numbers, NaN for all others, [num_rows]."""
     texts = values.combine_chunks()
     is_number = pc.match_substring_regex(texts, pattern=_NUMBER)
-    plain = pc.replace_substring(pc.if_else(is_number, texts, pa.scalar(None, pa.string())), pattern=",", replacement="")
+    numbers = pc.if_else(is_number, texts, pa.scalar(None, pa.string()))
+    plain = pc.replace_substring(numbers, pattern=",", replacement="")
     return np.asarray(plain.cast(pa.float64()).to_numpy(zero_copy_only=False))
 
 

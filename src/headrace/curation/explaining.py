@@ -1,4 +1,4 @@
-"""What became of one sample, stage by stage: values before and after, and why it went or stayed."""
+"""What a recorded run did: with all rows, stage by stage, and with one sample, value by value."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.connecting import connect
 from headrace.curation.run_records import RunRecord, StageRecord
 from headrace.curation.stage_cache import StageCache
 from headrace.curation.stage_result import StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_summary import StageCounts, StageSummary, count_stages, summarise_stage
 from headrace.datasets.lake import Lake
-from headrace.errors import NotFound
+from headrace.datasets.lineage import SampleLineage, find_samples
+from headrace.errors import HeadraceError, NotFound
+from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["Explanation", "StageVerdict", "explain", "stage_results"]
+__all__ = ["Explanation", "StageVerdict", "explain", "explain_stage", "explain_stages", "stage_results"]
 
 Verdict = Literal["kept", "dropped", "quarantined"]
 
@@ -44,13 +48,27 @@ class StageVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The way of a sample through a run."""
+    """The way of a sample through a run.
+
+    Attributes:
+        sample: Its `_id` in the source.
+        source: Name of the source in the recipe.
+        source_reference: The snapshot that was read, `LAKE::photos@id:HEX`.
+        file: URI of the file, folder or archive that the sample came from; None where its dataset is gone.
+        member: Path in the folder or archive.
+        line: From 1, in the file.
+        outputs: Names of the outputs that hold it.
+    """
 
     run_id: str
     sample: str
     source: str
     stages: tuple[StageVerdict, ...]
-    outputs: tuple[str, ...]  # names of the outputs that hold it
+    outputs: tuple[str, ...]
+    source_reference: str = ""
+    file: str | None = None
+    member: str | None = None
+    line: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document of `headrace recipe explain --json`."""
@@ -58,6 +76,10 @@ class Explanation:
             "run_id": self.run_id,
             "sample": self.sample,
             "source": self.source,
+            "source_reference": self.source_reference,
+            "file": self.file,
+            "member": self.member,
+            "line": self.line,
             "stages": [
                 {
                     "stage": stage.stage,
@@ -84,23 +106,51 @@ def stage_results(lake: Lake, record: RunRecord) -> tuple[StageStore, dict[str, 
     return store, {name: result for name, result in found.items() if result is not None}
 
 
-def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
-    """Follow a sample, named by its `_id`, or by its key where only one row has it.
+def explain_stages(lake: Lake, record: RunRecord) -> tuple[StageCounts, ...]:
+    """All stages of a run in short: rows in and out, and why the others left."""
+    store, results = stage_results(lake, record)
+    return count_stages(store, record, results)
+
+
+def explain_stage(lake: Lake, record: RunRecord, *, stage: str) -> StageSummary:
+    """One stage of a run in full: with histograms and samples.
 
     Raises:
-        NotFound: No source of the run has such a row, or the results are not kept any more.
+        NotFound: The run has no such stage, or what it gave is not kept any more.
+    """
+    names = [known.name for known in record.stages]
+    if stage not in names:
+        raise NotFound(f"run {record.run_id} has no stage {stage!r}.{near_miss_or_known(stage, names)}")
+    store, results = stage_results(lake, record)
+    if stage not in results:
+        raise NotFound(f"run {record.run_id}: the rows of stage {stage!r} are not kept any more; run the recipe again")
+    inputs = {name: result.rows for name, result in results.items()}
+    for known in record.stages:  # a check hands on what it reads
+        origin = next(iter(known.inputs.values()), None)
+        if known.kind == "check" and origin in inputs:
+            inputs[known.name] = inputs[origin]
+    return summarise_stage(
+        store, record.stages[names.index(stage)], results[stage], inputs=inputs, run_id=record.run_id
+    )
+
+
+def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
+    """Follow a sample, named by its `_id` in a source or an output, or by its key where only one row has it.
+
+    Raises:
+        NotFound: No source and no output of the run has such a row, or the results are not kept any more.
     """
     store, results = stage_results(lake, record)
-    for name in record.sources:
-        if name in results:
-            row = _row(store, results[name].rows, sample)
-            if row is not None:
-                break
-    else:
+    found = _find(store, record, results, sample)
+    if found is None:
+        made_from = _source_sample(lake, record, sample)
+        found = None if made_from is None else _find(store, record, results, made_from)
+    if found is None:
         raise NotFound(
-            f"no source of run {record.run_id} has a sample {sample!r}; for ids: headrace sample "
+            f"no source and no output of run {record.run_id} has a sample {sample!r}; for ids: headrace sample "
             f"{next(iter(record.sources.values()))['reference']}"
         )
+    name, row = found
     sample_id = str(row["_id"])
     at: dict[str, dict[str, Any]] = {name: row}
     verdicts: list[StageVerdict] = []
@@ -114,7 +164,56 @@ def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
         if after is not None:
             at[stage.name] = after
     outputs = tuple(output for output in record.outputs if _holds(store, record, results, output, sample_id))
-    return Explanation(record.run_id, sample_id, name, tuple(verdicts), outputs)
+    place = record.sources[name]
+    origin = _original(place, sample_id)
+    return Explanation(
+        record.run_id,
+        sample_id,
+        name,
+        tuple(verdicts),
+        outputs,
+        source_reference=f"{place['lake']}::{place['reference']}",
+        file=None if origin is None else origin.source,
+        member=None if origin is None else origin.member,
+        line=None if origin is None else origin.line,
+    )
+
+
+def _find(
+    store: StageStore, record: RunRecord, results: Mapping[str, StageResult], sample: str
+) -> tuple[str, dict[str, Any]] | None:
+    """The first source that has the sample, and its row there."""
+    for name in record.sources:
+        if name in results:
+            row = _row(store, results[name].rows, sample)
+            if row is not None:
+                return name, row
+    return None
+
+
+def _source_sample(lake: Lake, record: RunRecord, sample: str) -> str | None:
+    """The sample of a source that a sample of an output was made from."""
+    for output in record.outputs.values():
+        try:
+            snapshot = lake.snapshot(f"{output['dataset']}@id:{output['snapshot']}")
+        except NotFound:
+            continue
+        commits = {commit.id for commit in snapshot.commits}
+        for found in find_samples(snapshot.dataset, sample, commits=commits):
+            if found.recipe is not None and found.member is not None:
+                return found.member
+    return None
+
+
+def _original(place: Mapping[str, Any], sample_id: str) -> SampleLineage | None:
+    """Where the source's dataset has the sample from, if it is still there."""
+    try:
+        snapshot = connect(str(place["lake"])).snapshot(str(place["reference"]))
+    except HeadraceError:  # the way through the run is known without it
+        return None
+    commits = {commit.id for commit in snapshot.commits}
+    found = find_samples(snapshot.dataset, sample_id, commits=commits)
+    return found[0] if found else None
 
 
 def _verdict(

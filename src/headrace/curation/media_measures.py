@@ -19,7 +19,7 @@ Measure = Callable[[pa.ChunkedArray], pa.ChunkedArray]
 
 
 def _pair(views: pa.ChunkedArray) -> tuple[Any, Any]:
-    return tuple(pc.struct_field(views, name).cast(pa.float64()) for name in ("width", "height"))  # type: ignore[return-value]
+    return pc.struct_field(views, "width").cast(pa.float64()), pc.struct_field(views, "height").cast(pa.float64())
 
 
 _MEASURES: Mapping[str, Measure] = MappingProxyType(

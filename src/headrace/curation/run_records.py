@@ -39,6 +39,8 @@ class StageRecord:
     cached: bool  # found as a whole
     calls: dict[str, int]  # operator -> rows that it was called for
     seconds: float
+    compared: list[str] = field(default_factory=list)  # columns that the settings of a table operator name
+    conditions: list[str] = field(default_factory=list)  # expressions in its settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,14 +168,12 @@ def draw_histogram(
     dropped: Numbers | None = None,
     before: Numbers | None = None,
     cuts: Sequence[Cut] = (),
-    is_integer: bool = False,
 ) -> StageHistogram | None:
-    """The histogram; None where there is no finite number.
+    """The histogram; None where there is no finite number. A few whole numbers get a bin each.
 
     Args:
         dropped: Numbers of the rows that left.
         before: Of all rows that came, where `dropped` is what remains of them without `kept`.
-        is_integer: Few different numbers get a bin each.
     """
     whole = [numbers for numbers in ((before,) if before is not None else (kept, dropped)) if numbers is not None]
     spreads = [numbers.spread() for numbers in whole]
@@ -185,7 +183,8 @@ def draw_histogram(
     least = min(float(found[0]) for found in extremes)
     greatest = max(float(found[1]) for found in extremes)
     median = min(float(spread.quantiles()["0.5"]) for spread in spreads if spread.extremes() is not None)
-    edges, scale = _edges(least, greatest, median, cuts, is_integer=is_integer)
+    is_whole = all((spread.values()[0] % 1 == 0).all() for spread in spreads)
+    edges, scale = _edges(least, greatest, median, cuts, is_whole=is_whole)
     kept_counts, kept_missing = (None, 0) if kept is None else kept.counts(edges)
     dropped_counts: NDArray[np.int64] | None = None
     dropped_missing = 0
@@ -207,10 +206,10 @@ def draw_histogram(
 
 
 def _edges(
-    least: float, greatest: float, median: float, cuts: Sequence[Cut], *, is_integer: bool
+    least: float, greatest: float, median: float, cuts: Sequence[Cut], *, is_whole: bool
 ) -> tuple[NDArray[np.float64], Literal["linear", "log"]]:
     """Edges of the bins, [num_bins + 1]; each cut inside the range is one of them."""
-    if is_integer and greatest - least < _NUM_BINS:
+    if is_whole and greatest - least < _NUM_BINS:
         return np.arange(least, greatest + 2), "linear"
     if least == greatest:
         return np.array([least, greatest]), "linear"
@@ -223,12 +222,12 @@ def _edges(
         edges = least * (1 - share) + greatest * share  # no difference, which could overflow
         scale = "linear"
     edges[0], edges[-1] = least, greatest
-    edges = np.maximum.accumulate(edges)
+    edges = np.maximum.accumulate(np.round(edges) if is_whole else edges)
     scaled: Callable[[float], float] = math.log if scale == "log" else float
     free = set(range(1, _NUM_BINS))
     for edge in sorted({cut.edge for cut in cuts}):
         if least < edge < greatest and free:
-            nearest = min(free, key=lambda idx: (abs(scaled(edges[idx]) - scaled(edge)), idx))
+            nearest = min(free, key=lambda idx: (abs(scaled(float(edges[idx])) - scaled(edge)), idx))
             free.discard(nearest)
             edges[nearest] = edge
     return np.sort(edges), scale

@@ -46,7 +46,6 @@ def stage_histograms(
                     kept=_column(stage_store, result.rows, path),
                     before=_column(stage_store, came, path),
                     cuts=cuts,
-                    is_integer=_is_integer(came.schema, path),
                 )
             )
     if not compared:
@@ -54,21 +53,13 @@ def stage_histograms(
     shown = {histogram.column for histogram in found if histogram is not None}
     for name in _given(result.rows.schema, inputs, record):
         if name not in shown:
-            is_integer = pa.types.is_integer(result.rows.schema.field(name).type)
-            found.append(draw_histogram(name, kept=_column(stage_store, result.rows, (name,)), is_integer=is_integer))
+            found.append(draw_histogram(name, kept=_column(stage_store, result.rows, (name,))))
     return tuple(histogram for histogram in found if histogram is not None)
 
 
 def _compared(record: StageRecord, schema: pa.Schema, measured: Sequence[MeasuredDrops]) -> dict[Path, list[Cut]]:
     """Columns of the rows that came in by which rows were dropped, with the cuts that are known."""
-    expressions = [record.summary] if record.kind == "filter" else []
-    columns: list[str] = []
-    for settings in record.settings.values():
-        for name, value in settings.items():
-            if name == "where" and isinstance(value, str):
-                expressions.append(value)
-            named = value if isinstance(value, list) else [value]
-            columns += [text for text in named if isinstance(text, str) and _is_number_column(schema, text)]
+    expressions = [record.summary] if record.kind == "filter" else record.conditions
     found: dict[Path, list[Cut]] = {}
     for expression in expressions:
         try:
@@ -78,7 +69,7 @@ def _compared(record: StageRecord, schema: pa.Schema, measured: Sequence[Measure
         for comparison in comparisons:
             is_lower = comparison.sign in (">=", "<", "=", "<>")
             found.setdefault(comparison.path, []).append(Cut(comparison.number, str(comparison), is_lower))
-    for column in dict.fromkeys(columns):
+    for column in (name for name in record.compared if _is_number_column(schema, name)):
         cuts = [cut for drops in measured if (cut := _cut(drops, column)) is not None]
         found.setdefault((column,), []).extend(cuts if len(cuts) <= _MAX_CUTS else [])
     return found
@@ -119,8 +110,8 @@ def _other_side(
     ]
     words = drops.reason.replace("_", " ").split()
     named = [name for name in given if name in drops.reason.split() or name in words]
-    for name in named if named else given if len(given) == 1 else []:
-        candidates.append((name, ColumnNumbers(stage_store, rows, name)))
+    likely = named or (given if len(given) == 1 else [])
+    candidates += [(name, ColumnNumbers(stage_store, rows, name)) for name in likely]
     for name, numbers in candidates:
         extremes = numbers.spread().extremes()
         is_below = drops.touches if drops.is_below is None else drops.is_below
@@ -169,10 +160,3 @@ def _is_number_column(schema: pa.Schema, name: str) -> bool:
 
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def _is_integer(schema: pa.Schema, path: Path) -> bool:
-    kind = schema.field(path[0]).type
-    for name in path[1:]:
-        kind = kind.field(name).type
-    return bool(pa.types.is_integer(kind))

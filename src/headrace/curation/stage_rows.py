@@ -145,7 +145,8 @@ class StageStore:
             groups = np.searchsorted(ends, wanted, side="right")
             for group in np.unique(groups).tolist():
                 inside = wanted[groups == group] - (ends[group] - sizes[group])
-                found.append(file.read_row_group(group, columns=names).select(names).take(pa.array(inside)).cast(schema))
+                table = file.read_row_group(group, columns=names).select(names)
+                found.append(table.take(pa.array(inside)).cast(schema))
         return pa.concat_tables(found)
 
     def table(self, rows: StageRows, *, columns: Sequence[str] | None = None) -> pa.Table:

@@ -45,7 +45,7 @@ def number_comparisons(expression: str, schema: pa.Schema) -> list[NumberCompari
         InvalidInput: Not one expression.
     """
     found: list[NumberComparison] = []
-    for left, sign, right in _compared(expression_tree(expression)):
+    for left, sign, right in _compared(dict(expression_tree(expression))):
         for one, other, oriented in ((left, right, sign), (right, left, _MIRRORED.get(sign, sign))):
             path, number = _column(one, schema), _number(other)
             if path is not None and number is not None:

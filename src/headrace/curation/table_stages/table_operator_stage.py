@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from headrace.curation.applying import DROPPED, apply_to_table
+from headrace.curation.applying import DROPPED, DROPPED_THRESHOLD, DROPPED_VALUE, apply_to_table
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.row_groups import compared_values
 from headrace.curation.stage_rows import StageRows, StageStore
@@ -136,9 +136,8 @@ def _written(
         arrays = [*table.columns, *(found.column(name) for name in spec.outputs)]
         whole: Any = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
         kept.add(whole.filter(pc.invert(leaves)))
-        gone = pc.sum(leaves).as_py() or 0
-        nothing = pa.nulls(gone, pa.string())
-        record = [table.column("_id").filter(leaves), reasons.filter(leaves), nothing, nothing]
+        said = [found.column(name).filter(leaves) for name in (DROPPED, DROPPED_VALUE, DROPPED_THRESHOLD)]
+        record = [table.column("_id").filter(leaves), *said]
         dropped.add(pa.Table.from_arrays(record, schema=DROPPED_SCHEMA))
         progress.advance(rows=table.num_rows)
     return TableResult(kept.finish(), dropped.finish(), rows.num_rows)
