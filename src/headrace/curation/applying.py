@@ -89,7 +89,7 @@ def apply_to_batch(
 
 
 def apply_to_table(spec: OperatorSpec, table: pa.Table, settings: Mapping[str, object]) -> pa.Table:
-    """Call a table operator: its outputs, `_dropped`, `_dropped_value` and `_dropped_threshold`, row by row as they came.
+    """Call a table operator: its outputs, `_dropped` and what else it says of rows that leave, as many as came in.
 
     Raises:
         InvalidInput: A column is missing, or the rows cannot be worked on.
@@ -102,13 +102,9 @@ def apply_to_table(spec: OperatorSpec, table: pa.Table, settings: Mapping[str, o
     given = {name: found.column(name) for name in found.column_names if name not in _RECORD}
     _check_names(spec, given)
     arrays = {name: output_array(spec, name, given[name], num_rows=table.num_rows) for name in spec.outputs}
-    record = {
-        name: found.column(name).cast(pa.string())
-        if name in found.column_names
-        else pa.nulls(table.num_rows, pa.string())
-        for name in _RECORD
-    }
-    return pa.table({**arrays, **record})
+    record = {name: found.column(name).cast(pa.string()) for name in _RECORD[1:] if name in found.column_names}
+    dropped = found.column(DROPPED) if DROPPED in found.column_names else pa.nulls(table.num_rows, pa.string())
+    return pa.table({**arrays, DROPPED: dropped, **record})
 
 
 def output_array(spec: OperatorSpec, name: str, values: Any, *, num_rows: int) -> pa.Array | pa.ChunkedArray:

@@ -77,6 +77,9 @@ class MeasuredDrops:
 
 _Key = tuple[str, str, str | None]
 
+_COARSER: tuple[int | None, ...] = (None, 4, 2, 0)
+"""Words of a reason that tell groups apart, one step after another, once there are too many."""
+
 
 def group_drops(parts: Iterable[pa.Table]) -> tuple[tuple[DropGroup, ...], tuple[MeasuredDrops, ...]]:
     """The groups, the largest first, and the numbers of those that measured some.
@@ -87,6 +90,7 @@ def group_drops(parts: Iterable[pa.Table]) -> tuple[tuple[DropGroup, ...], tuple
     counts: dict[_Key, int] = {}
     texts: dict[_Key, str | None] = {}  # the reason where it is the same for all rows of the group
     measured: dict[_Key, MeasuredDrops] = {}
+    coarseness = 0
     for part in parts:
         if not part.num_rows:
             continue
@@ -119,8 +123,13 @@ def group_drops(parts: Iterable[pa.Table]) -> tuple[tuple[DropGroup, ...], tuple
             if key not in measured:
                 measured[key] = MeasuredDrops(key[0], key[1], threshold, str(row["threshold"]))
             measured[key].numbers.add(numbers[rows])
-        if len(counts) > _MAX_GROUPS:
-            counts, texts = _merged(counts), {}
+        if coarseness:
+            counts = _merged(counts, _COARSER[coarseness - 1])
+        while len(counts) > _MAX_GROUPS and coarseness < len(_COARSER):
+            counts = _merged(counts, _COARSER[coarseness])
+            coarseness += 1
+        if coarseness:
+            texts = {}
     groups = [
         DropGroup(operator, texts.get((operator, shape, threshold)) or shape, threshold, count)
         for (operator, shape, threshold), count in counts.items()
@@ -128,7 +137,7 @@ def group_drops(parts: Iterable[pa.Table]) -> tuple[tuple[DropGroup, ...], tuple
     for key, drops in measured.items():
         drops.reason = texts.get(key) or drops.reason
     by_size = sorted(groups, key=lambda group: (-group.num_rows, group.operator, group.reason, group.threshold or ""))
-    kept = [drops for key, drops in measured.items() if key in counts and drops.numbers.spread().extremes() is not None]
+    kept = [drops for drops in measured.values() if drops.numbers.spread().extremes() is not None]
     return tuple(by_size), tuple(kept)
 
 
@@ -156,21 +165,15 @@ def _shapes(reasons: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([shapes.take(encoded.indices).fill_null("")])
 
 
-def _merged(counts: dict[_Key, int]) -> dict[_Key, int]:
-    """Fewer groups: without thresholds, and where that is not enough by the first two words of the reason."""
-    for words in (None, 2):
-        fewer: dict[_Key, int] = {}
-        for (operator, shape, _), count in counts.items():
-            begin = shape.split() if words is None else shape.split()[:words]
-            text = shape if words is None or len(begin) == len(shape.split()) else f"{' '.join(begin)} {_DOTS}"
-            fewer[operator, text, None] = fewer.get((operator, text, None), 0) + count
-        if len(fewer) <= _MAX_GROUPS // 2:
-            return fewer
-    rest = sorted(fewer.items(), key=lambda item: -item[1])
-    kept = dict(rest[: _MAX_GROUPS // 2])
-    for (operator, _, _), count in rest[_MAX_GROUPS // 2 :]:
-        kept[operator, _DOTS, None] = kept.get((operator, _DOTS, None), 0) + count
-    return kept
+def _merged(counts: dict[_Key, int], num_words: int | None) -> dict[_Key, int]:
+    """Groups without thresholds, whose reasons begin with the same words; None takes all words."""
+    fewer: dict[_Key, int] = {}
+    for (operator, shape, _), count in counts.items():
+        words = shape.removesuffix(_DOTS).split()
+        is_cut = num_words is not None and len(words) > num_words
+        text = " ".join([*words[:num_words], _DOTS]) if is_cut else shape
+        fewer[operator, text, None] = fewer.get((operator, text, None), 0) + count
+    return fewer
 
 
 def _numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:

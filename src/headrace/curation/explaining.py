@@ -144,7 +144,7 @@ def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
     found = _find(store, record, results, sample)
     if found is None:
         made_from = _source_sample(lake, record, sample)
-        found = None if made_from is None else _find(store, record, results, made_from)
+        found = None if made_from is None else _find(store, record, results, made_from[1], source=made_from[0])
     if found is None:
         raise NotFound(
             f"no source and no output of run {record.run_id} has a sample {sample!r}; for ids: headrace sample "
@@ -163,7 +163,7 @@ def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
         verdicts.append(verdict)
         if after is not None:
             at[stage.name] = after
-    outputs = tuple(output for output in record.outputs if _holds(store, record, results, output, sample_id))
+    outputs = tuple(output for output in record.outputs if _holds(store, record, results, output, sample_id, name))
     place = record.sources[name]
     origin = _original(place, sample_id)
     return Explanation(
@@ -180,10 +180,15 @@ def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
 
 
 def _find(
-    store: StageStore, record: RunRecord, results: Mapping[str, StageResult], sample: str
+    store: StageStore,
+    record: RunRecord,
+    results: Mapping[str, StageResult],
+    sample: str,
+    *,
+    source: str | None = None,
 ) -> tuple[str, dict[str, Any]] | None:
-    """The first source that has the sample, and its row there."""
-    for name in record.sources:
+    """The first source that has the sample, or the one that is named, and its row there."""
+    for name in record.sources if source is None else (source,):
         if name in results:
             row = _row(store, results[name].rows, sample)
             if row is not None:
@@ -191,8 +196,8 @@ def _find(
     return None
 
 
-def _source_sample(lake: Lake, record: RunRecord, sample: str) -> str | None:
-    """The sample of a source that a sample of an output was made from."""
+def _source_sample(lake: Lake, record: RunRecord, sample: str) -> tuple[str, str] | None:
+    """The source, and the sample of it, that a sample of an output was made from."""
     for output in record.outputs.values():
         try:
             snapshot = lake.snapshot(f"{output['dataset']}@id:{output['snapshot']}")
@@ -200,8 +205,8 @@ def _source_sample(lake: Lake, record: RunRecord, sample: str) -> str | None:
             continue
         commits = {commit.id for commit in snapshot.commits}
         for found in find_samples(snapshot.dataset, sample, commits=commits):
-            if found.recipe is not None and found.member is not None:
-                return found.member
+            if found.recipe is not None and found.recipe.source is not None and found.member is not None:
+                return found.recipe.source, found.member
     return None
 
 
@@ -219,7 +224,9 @@ def _original(place: Mapping[str, Any], sample_id: str) -> SampleLineage | None:
 def _verdict(
     store: StageStore, stage: StageRecord, result: StageResult, before: Mapping[str, Any], sample_id: str
 ) -> tuple[StageVerdict, dict[str, Any] | None]:
-    lost = _row(store, result.dropped, sample_id)
+    source = None if before.get("_source") is None else str(before["_source"])
+    after = None if stage.kind == "check" else _row(store, result.rows, sample_id, source=source)
+    lost = _row(store, result.dropped, sample_id) if after is None else None
     if lost is not None:
         return (
             StageVerdict(
@@ -234,13 +241,12 @@ def _verdict(
             ),
             None,
         )
-    lost = _row(store, result.failed, sample_id)
+    lost = _row(store, result.failed, sample_id) if after is None else None
     if lost is not None:
         reason = f"{lost['class']}: {lost['message']} (attempt {lost['attempt']})"
         return StageVerdict(stage.name, stage.kind, "quarantined", {}, lost["operator"], reason), None
     if stage.kind == "check":
         return StageVerdict(stage.name, stage.kind, "kept", {}), dict(before)
-    after = _row(store, result.rows, sample_id)
     if after is None:
         reason = "no row with its id came out"
         return StageVerdict(stage.name, stage.kind, "dropped", {}, None, reason), None
@@ -252,22 +258,23 @@ def _verdict(
     return StageVerdict(stage.name, stage.kind, "kept", changed), after
 
 
-def _row(store: StageStore, rows: StageRows, sample: str) -> dict[str, Any] | None:
-    """The row of this id, or the only one whose id ends with it as its key."""
-    if "_id" not in rows.schema.names:
+def _row(store: StageStore, rows: StageRows, sample: str, *, source: str | None = None) -> dict[str, Any] | None:
+    """The row of this id, or the only one whose id ends with it as its key; of this source where rows name theirs."""
+    columns = [name for name in ("_id", "_source") if name in rows.schema.names]
+    if "_id" not in columns:
         return None
-    by_key: list[dict[str, Any]] = []
-    for table in store.tables(rows):
+    by_key: list[tuple[int, int]] = []
+    for part, table in enumerate(store.tables(rows, columns=columns)):
         ids = table.column("_id")
-        exact = table.filter(pc.equal(ids, sample))
-        if exact.num_rows:
-            return _plain(exact)
-        by_key += [_plain(row) for row in _split(table.filter(pc.ends_with(ids, f":{sample}")))]
-    return by_key[0] if len(by_key) == 1 else None
-
-
-def _split(table: pa.Table) -> list[pa.Table]:
-    return [table.slice(idx, 1) for idx in range(table.num_rows)]
+        is_exact, is_key = pc.equal(ids, sample), pc.ends_with(ids, f":{sample}")
+        if source is not None and "_source" in columns:
+            is_source = pc.equal(table.column("_source"), source)
+            is_exact, is_key = pc.and_(is_exact, is_source), pc.and_(is_key, is_source)
+        exact = pc.indices_nonzero(is_exact).to_pylist()
+        if exact:
+            return _plain(store.take(rows, [(part, exact[0])]))
+        by_key += [(part, row) for row in pc.indices_nonzero(is_key).to_pylist()]
+    return _plain(store.take(rows, by_key)) if len(by_key) == 1 else None
 
 
 def _plain(table: pa.Table) -> dict[str, Any]:
@@ -276,7 +283,7 @@ def _plain(table: pa.Table) -> dict[str, Any]:
 
 
 def _holds(
-    store: StageStore, record: RunRecord, results: Mapping[str, StageResult], output: str, sample_id: str
+    store: StageStore, record: RunRecord, results: Mapping[str, StageResult], output: str, sample_id: str, source: str
 ) -> bool:
     stage = str(record.outputs[output]["stage"])
-    return stage in results and _row(store, results[stage].rows, sample_id) is not None
+    return stage in results and _row(store, results[stage].rows, sample_id, source=source) is not None

@@ -44,8 +44,12 @@ def explain(output: Output, *, run: str, stage: str | None, sample: str | None, 
         output.next("lineage", f"{explanation.source_reference}", "--sample", explanation.sample)
         return
     if stage is not None:
-        print_stage_summary(output, explain_stage(found, record, stage=stage))
-        output.next("recipe", "show", record.run_id, stage, "--dropped", "--lake", found.uri)
+        summary = explain_stage(found, record, stage=stage)
+        print_stage_summary(output, summary)
+        if summary.dropped and summary.dropped[0].id is not None:
+            output.next("recipe", "explain", record.run_id, "--sample", summary.dropped[0].id, "--lake", found.uri)
+        else:
+            output.next("recipe", "show", record.run_id, stage, "--lake", found.uri)
         return
     print_stages(output, record, explain_stages(found, record))
     if record.stages:
