@@ -63,7 +63,8 @@ def test_filter_with_two_comparisons_has_a_histogram_of_each(tmp_path: Path) -> 
     kept = [row for row in rows_of(NUM_ROWS).to_pylist() if row["blur"] >= 100 and row["width"] < 5]
     assert [found.column for found in summary.histograms] == ["blur", "width"]
     blur, width = summary.histograms
-    assert blur.kept is not None and blur.dropped is not None
+    assert blur.kept is not None
+    assert blur.dropped is not None
     assert (sum(blur.kept), sum(blur.dropped)) == (len(kept), NUM_ROWS - len(kept))
     assert sum(blur.kept[: blur.cuts[0][1]]) == 0
     assert [(cut.text, place) for cut, place in width.cuts] == [("width < 5", 5)]
@@ -109,7 +110,8 @@ def test_table_operators_show_the_cut(tmp_path: Path, name: str, settings: dict[
     run = ran(lake_of(tmp_path), Stage(name="chosen", operator=name, settings=settings), outputs=False)
     found = histogram(run, "chosen", "blur")
     assert [round(cut.number, 6) for cut, _ in found.cuts] == cuts
-    assert found.kept is not None and found.dropped is not None
+    assert found.kept is not None
+    assert found.dropped is not None
     assert sum(found.kept) + sum(found.dropped) == NUM_ROWS
     assert sum(found.kept[: found.cuts[0][1]]) == 0
 

@@ -190,7 +190,7 @@ def _find(
     """The first source that has the sample, or the one that is named, and its row there."""
     for name in record.sources if source is None else (source,):
         if name in results:
-            row = _row(store, results[name].rows, sample)
+            row = _row(store, results[name].rows, sample, takes_key=source is None)
             if row is not None:
                 return name, row
     return None
@@ -258,22 +258,28 @@ def _verdict(
     return StageVerdict(stage.name, stage.kind, "kept", changed), after
 
 
-def _row(store: StageStore, rows: StageRows, sample: str, *, source: str | None = None) -> dict[str, Any] | None:
-    """The row of this id, or the only one whose id ends with it as its key; of this source where rows name theirs."""
+def _row(
+    store: StageStore, rows: StageRows, sample: str, *, source: str | None = None, takes_key: bool = False
+) -> dict[str, Any] | None:
+    """The row of this id; of this source where rows name theirs.
+
+    Args:
+        takes_key: Also the only row whose id ends with it as its key.
+    """
     columns = [name for name in ("_id", "_source") if name in rows.schema.names]
     if "_id" not in columns:
         return None
     by_key: list[tuple[int, int]] = []
     for part, table in enumerate(store.tables(rows, columns=columns)):
         ids = table.column("_id")
-        is_exact, is_key = pc.equal(ids, sample), pc.ends_with(ids, f":{sample}")
+        is_exact = pc.equal(ids, sample)
         if source is not None and "_source" in columns:
-            is_source = pc.equal(table.column("_source"), source)
-            is_exact, is_key = pc.and_(is_exact, is_source), pc.and_(is_key, is_source)
+            is_exact = pc.and_(is_exact, pc.equal(table.column("_source"), source))
         exact = pc.indices_nonzero(is_exact).to_pylist()
         if exact:
             return _plain(store.take(rows, [(part, exact[0])]))
-        by_key += [(part, row) for row in pc.indices_nonzero(is_key).to_pylist()]
+        if takes_key:
+            by_key += [(part, row) for row in pc.indices_nonzero(pc.ends_with(ids, f":{sample}")).to_pylist()]
     return _plain(store.take(rows, by_key)) if len(by_key) == 1 else None
 
 

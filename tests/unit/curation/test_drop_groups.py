@@ -23,7 +23,8 @@ def shown(rows: list[Row], *, cut: int = 2) -> list[tuple[str, str | None, int]]
 
 
 def test_rows_are_grouped_by_reason_and_threshold() -> None:
-    rows: list[Row] = [("verify", "too small", "3", "64")] * 3 + [("verify", "too small", "9", "70")]
+    small: Row = ("verify", "too small", "3", "64")
+    rows: list[Row] = [small, small, small, ("verify", "too small", "9", "70")]
     assert shown(rows) == [("too small", "64", 3), ("too small", "70", 1)]
     assert shown([("f", "x2 is null", None, "1")] * 3) == [("x2 is null", "1", 3)]
 

@@ -30,11 +30,12 @@ def drawn(
 
 @pytest.mark.parametrize("is_lower", [True, False], ids=["at least", "above"])
 def test_no_bin_has_rows_of_both_sides_of_a_cut(is_lower: bool) -> None:
-    values = np.linspace(0.3, 97.3, 500).tolist() + [20.0]
+    values = [*np.linspace(0.3, 97.3, 500).tolist(), 20.0]
     above = [value for value in values if value > 20 or (is_lower and value == 20)]
     below = [value for value in values if value not in above]
     found = drawn(above, below, cuts=[Cut(20.0, "blur > 20", is_lower)])
-    assert found.kept is not None and found.dropped is not None
+    assert found.kept is not None
+    assert found.dropped is not None
     assert (sum(found.kept), sum(found.dropped)) == (len(above), len(below))
     ((_, bins_below),) = found.cuts
     assert sum(found.kept[:bins_below]) == 0
@@ -69,7 +70,8 @@ def test_values_over_many_magnitudes_get_bins_that_grow() -> None:
     values = np.random.default_rng(0).lognormal(3, 2, 2_000)
     found = drawn(values.tolist())
     assert found.scale == "log"
-    assert found.kept is not None and max(found.kept) < 800
+    assert found.kept is not None
+    assert max(found.kept) < 800
     assert drawn(np.linspace(1, 1000, 2_000).tolist()).scale == "linear"
 
 
@@ -78,7 +80,8 @@ def test_nothing_one_value_and_large_values() -> None:
     assert drawn([0.5]).kept == (1,)
     assert drawn([7, 7]).edges == (7.0, 8.0)
     huge = drawn([-1.7e308, 1.7e308])
-    assert huge.kept is not None and sum(huge.kept) == 2
+    assert huge.kept is not None
+    assert sum(huge.kept) == 2
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,7 @@ def test_text_fits_in_80_columns_and_shows_every_row_that_is_there() -> None:
     lines = list(histogram_lines(found))
     assert max(len(line) for line in lines) <= 80
     cut = next(place for place, line in enumerate(lines) if "cut:" in line)
-    assert "░" in "".join(lines[1:cut]) and "█" not in "".join(lines[1:cut])
+    assert "░" in "".join(lines[1:cut])
+    assert "█" not in "".join(lines[1:cut])
     assert "░" not in "".join(lines[cut:])
     assert len([line for line in histogram_lines(drawn([1, 1, 1], [2]), width=40) if len(line) > 40]) == 0
