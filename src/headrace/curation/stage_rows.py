@@ -166,7 +166,9 @@ class StageRowsWriter:
     def _flush(self) -> None:
         table = pa.concat_tables(self._waiting).cast(self.schema).combine_chunks()
         self._parts.append(
-            write_part(self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True)
+            write_part(
+                self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True, statistics=False
+            )
         )
         self._waiting = []
         self._num_waiting = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.curation.table_stages.file_views import FileView
+from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.result_columns import ResultColumns
 from headrace.curation.table_stages.statement_run import run_statement
 
@@ -29,7 +29,7 @@ def gather(
     result = ResultColumns.from_json(dict(columns))
     tables = run_statement(
         statement,
-        {name: FileView.from_json(dict(view)) for name, view in views.items()},
+        {name: PartitionView.from_json(view) for name, view in views.items()},
         columns=result,
         memory_bytes=memory_bytes,
         num_threads=1,

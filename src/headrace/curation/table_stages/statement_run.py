@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from headrace.curation.table_stages.file_views import FileView, create_view
+from headrace.curation.table_stages.file_views import FileView
+from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.result_columns import ResultColumns
 from headrace.datasets.sql_connection import open_locked_connection
 from headrace.datasets.sql_guard import read_engine_fault
@@ -23,7 +24,7 @@ _TIMEOUT_SECONDS = 7 * 24 * 3600.0  # a stage may be long; who wants it shorter 
 
 def run_statement(
     statement: str,
-    views: Mapping[str, FileView],
+    views: Mapping[str, FileView | PartitionView],
     *,
     columns: ResultColumns,
     memory_bytes: int,
@@ -44,7 +45,7 @@ def run_statement(
     with closing(connection):
         try:
             for name, view in views.items():
-                create_view(connection, name, view)
+                view.create(connection, name)
             reader: pa.RecordBatchReader = connection.sql(statement).to_arrow_reader(_BATCH_ROWS)
             for batch in reader:
                 yield columns.table(batch)
