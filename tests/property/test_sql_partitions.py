@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.curation.table_stages.engine_types import engine_schema
-from headrace.curation.table_stages.gathering import gather, read_gathered
+from headrace.curation.table_stages.gathering import Gatherer, read_gathered
 from headrace.curation.table_stages.partition_bounds import partition_bounds
 from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.scattering import scatter
@@ -117,9 +117,10 @@ def test_partitions_give_the_bytes_of_one_engine(
             done = scatter(files=sources, schema=schema_to_json(schema), key=["k"], bounds=str(edges), out=out)
             views[label] = (schema, out, done["starts"])
         writer_of_rows = store.writer(plan.query.columns.schema)
+        gatherer = Gatherer()
         for partition in range(bounds.num_rows + 1):
             out = str(folder / f"gathered-{partition}.arrow")
-            gather(
+            gatherer.gather(
                 statement=plan.query.statement,
                 views={
                     label: PartitionView(schema, ((out_file, starts[partition], starts[partition + 1]),)).to_json()
@@ -132,6 +133,7 @@ def test_partitions_give_the_bytes_of_one_engine(
             )
             for table in read_gathered(Path(out)):
                 writer_of_rows.add(table)
+        gatherer.close()
         parted = writer_of_rows.finish()
         assert str(store.table(parted).to_pylist()) == str(store.table(whole).to_pylist())
         assert parted.content_id == whole.content_id

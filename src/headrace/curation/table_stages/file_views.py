@@ -29,6 +29,10 @@ class FileView:
             f"FROM read_parquet([{files}], hive_partitioning = false)"
         ).fetchall()
 
+    def drop(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Forget the name."""
+        connection.execute(f'DROP VIEW "{name}"').fetchall()
+
 
 def write_empty_file(folder: Path, schema: pa.Schema) -> str:
     """A file without rows."""

@@ -39,6 +39,10 @@ class PartitionView:
         """Give the rows a name."""
         connection.register(name, self.table())
 
+    def drop(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Let go of the rows."""
+        connection.unregister(name)
+
     def table(self) -> pa.Table:
         """All rows."""
         found: list[pa.RecordBatch] = []

@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from headrace.curation.table_stages.gathering import read_gathered
 from headrace.curation.table_stages.partition_bounds import partition_bounds
 from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.sql_plan import SqlPlan, plan_sql
-from headrace.curation.table_stages.statement_run import run_statement
+from headrace.curation.table_stages.statement_run import Engine
 from headrace.curation.table_stages.worker_pool import Task, WorkerPool
 from headrace.datasets.columns import schema_to_json
 from headrace.progress import NO_PROGRESS, Progress
@@ -146,16 +147,16 @@ class _Run:
                 self._progress.advance(rows=part.num_rows)
             views[name] = FileView(tuple(files) or (self._empty(name),), self._plan.query.reads[name])
         self._progress.start("computing")
-        for table in run_statement(
-            query.statement,
-            views,
-            columns=query.columns,
-            memory_bytes=self._plan.budget.whole_engine_bytes,
-            num_threads=min(num_threads, max(1, self._plan.budget.whole_engine_bytes // _THREAD_BYTES)),
+        engine_bytes = self._plan.budget.whole_engine_bytes
+        engine = Engine(
+            memory_bytes=engine_bytes,
+            num_threads=min(num_threads, max(1, engine_bytes // _THREAD_BYTES)),
             folder=self._folder,
-        ):
-            self._progress.advance(rows=table.num_rows)
-            yield table
+        )
+        with closing(engine):
+            for table in engine.run(query.statement, views, columns=query.columns):
+                self._progress.advance(rows=table.num_rows)
+                yield table
 
     # ------------------------------------------------------------------------------------- scatter and gather
 
