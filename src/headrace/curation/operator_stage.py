@@ -28,7 +28,7 @@ from headrace.errors import InvalidInput
 from headrace.progress import Progress
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner"]
+__all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner", "ledger_base", "open_ledgers"]
 
 Measured = Callable[[pa.Table, int], NDArray[np.bool_]]
 """(rows, number of the first) -> which of them are measured, [num_rows]; the others get nulls and stay."""
@@ -93,9 +93,7 @@ class OperatorStage:
         self._measured = measured
         self._chunk = chunk or ChunkSize()
         self._retries = retries
-        self._ledgers = [
-            Ledger(stage_store.store, ledger_base(stage_store, step), schema=block_schema(step.spec)) for step in steps
-        ]
+        self._ledgers = open_ledgers(stage_store, steps)
         self._media = MediaAccess({}, stage_store.store, stage_store.base)  # for blocks of rows that were given up
         self._claims = ChunkClaims(stage_store.store, stage_store.base, steps=self._steps)
         self.calls = {step.spec.name: 0 for step in steps}
@@ -316,7 +314,28 @@ class OperatorStage:
 
 def ledger_base(stage_store: StageStore, step: Step) -> str:
     """Where the blocks of a step lie."""
-    return f"{stage_store.base}operators/{step.key[:2]}/{step.key}/"
+    return stage_store.base + _ledger_folder(step)
+
+
+def open_ledgers(stage_store: StageStore, steps: Sequence[Step]) -> list[Ledger]:
+    """The ledger of each step, which knows what recipes over some of the same datasets have found as well.
+
+    New media lies beside the blocks that speak of it, so an operator that writes media knows its own scope only.
+    """
+    related = stage_store.related()
+    return [
+        Ledger(
+            stage_store.store,
+            ledger_base(stage_store, step),
+            schema=block_schema(step.spec),
+            read_also=() if step.spec.replaces else [base + _ledger_folder(step) for base in related],
+        )
+        for step in steps
+    ]
+
+
+def _ledger_folder(step: Step) -> str:
+    return f"operators/{step.key[:2]}/{step.key}/"
 
 
 def _records(table: pa.Table, places: NDArray[np.int64], step: Step, record: pa.Table, schema: pa.Schema) -> pa.Table:

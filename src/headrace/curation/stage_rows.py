@@ -87,6 +87,27 @@ class StageStore:
         self.store = lake.store
         self.base = f"{CURATION}{'+'.join(sorted(set(scope)))}/"
 
+    def related(self) -> list[str]:
+        """Bases of other scopes that share a dataset with this one.
+
+        What an operator found for a value is true wherever it was found, so a recipe that gains a source goes on with
+        what is known of the others.
+        """
+        own = self._datasets_of(self.base)
+        return [base for base in self._bases() if base != self.base and self._datasets_of(base) & own]
+
+    def _bases(self) -> Iterator[str]:
+        """Of all scopes, with one look at the store for each."""
+        stat = next(iter(self.store.list(CURATION)), None)
+        while stat is not None:
+            base = CURATION + stat.key[len(CURATION) :].partition("/")[0] + "/"
+            yield base
+            stat = next(iter(self.store.list(CURATION, start_after=f"{base}\U0010ffff")), None)
+
+    @staticmethod
+    def _datasets_of(base: str) -> set[str]:
+        return set(base.removeprefix(CURATION).rstrip("/").split("+"))
+
     @classmethod
     def at(cls, lake: Lake, base: str) -> StageStore:
         """The store whose scope a run has written down."""
@@ -190,7 +211,9 @@ class StageRowsWriter:
     def _flush(self) -> None:
         table = pa.concat_tables(self._waiting).cast(self.schema).combine_chunks()
         self._parts.append(
-            write_part(self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True)
+            write_part(
+                self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True, statistics=False
+            )
         )
         self._waiting = []
         self._num_waiting = 0
