@@ -13,7 +13,7 @@ from headrace.cli.stage_report import print_stage_summary, print_stages
 
 @command(
     "explain",
-    example="headrace recipe explain last --lake lake\nheadrace recipe explain last --stage sharp --lake lake",
+    example="headrace recipe explain last --stage sharp --lake lake",
 )
 @click.argument("run")
 @click.option(
