@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from headrace.curation.curated_rows import recipe_origins
 from headrace.curation.drawing import draw_order
 from headrace.curation.executor.step import Step
+from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import Measured, OperatorStage
 from headrace.curation.output_commits import commit_output, committed_output
 from headrace.curation.recipe_plan import RecipePlan, is_operator_stage, passes_through, source_key, steps_of
@@ -313,6 +314,11 @@ class _Running:
             options=self._options,
             folder=self._plan.folder,
             scratch=self._scratch,
+            media=MediaAccess(
+                {name: source.snapshot for name, source in self._plan.sources.items()},
+                self._plan.stage_store.store,
+                self._plan.stage_store.base,
+            ),
             progress=self._progress,
         )
 
