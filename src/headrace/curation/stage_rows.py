@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from headrace.curation.replaced_media import AT
+from headrace.curation.rows_digest import rows_digest
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
 from headrace.datasets.derived_views import CURATION
-from headrace.storage.canonical import canonical_json
+from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.digests import digest_hex, require_digest
 from headrace.storage.parts import PartRecord, part_key, read_part, write_part
 
@@ -38,11 +40,18 @@ _PART_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class StagePart(PartRecord):
+    """A part, and the `rows_digest` of what is in it: bytes of Parquet depend on the library that wrote them."""
+
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StageRows:
     """What a stage gave, in its order. Media columns are structs (size, format, width, height, duration, digest)."""
 
     schema: pa.Schema
-    parts: tuple[PartRecord, ...]
+    parts: tuple[StagePart, ...]
 
     @property
     def num_rows(self) -> int:
@@ -56,7 +65,8 @@ class StageRows:
     @property
     def content_id(self) -> str:
         """BLAKE3 hex; the same rows in the same order have the same, wherever and whenever they were computed."""
-        return digest_hex(canonical_json(self.to_json()))
+        contents: list[JsonValue] = [[part.content, part.num_rows] for part in self.parts]
+        return digest_hex(canonical_json({"schema": schema_to_json(self.schema), "parts": contents}))
 
     @property
     def media_columns(self) -> list[str]:
@@ -67,13 +77,13 @@ class StageRows:
         """The document that `from_json` reads."""
         return {
             "schema": schema_to_json(self.schema),
-            "parts": [[part.digest, part.size, part.num_rows] for part in self.parts],
+            "parts": [[part.digest, part.size, part.num_rows, part.content] for part in self.parts],
         }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> StageRows:
         """What `to_json` made."""
-        parts = tuple(PartRecord(digest, size, num_rows) for digest, size, num_rows in document["parts"])
+        parts = tuple(StagePart(*part) for part in document["parts"])
         return cls(schema_from_json(document["schema"]), parts)
 
 
@@ -184,7 +194,7 @@ class StageRowsWriter:
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
         self._num_bytes = 0
-        self._parts: list[PartRecord] = []
+        self._parts: list[StagePart] = []
 
     def add(self, table: pa.Table) -> None:
         """Append rows of the writer's schema."""
@@ -210,11 +220,11 @@ class StageRowsWriter:
 
     def _flush(self) -> None:
         table = pa.concat_tables(self._waiting).cast(self.schema).combine_chunks()
-        self._parts.append(
-            write_part(
-                self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True, statistics=False
-            )
-        )
+        store, base = self._stage_store.store, self._stage_store.base
+        part = write_part(store, base, table=table, keeps_existing=True, statistics=False)
+        # Media is told by the digest in its own column; where its bytes lie is no content.
+        values = table.select([name for name in table.column_names if not name.startswith(AT)])
+        self._parts.append(StagePart(part.digest, part.size, part.num_rows, rows_digest(values)))
         self._waiting = []
         self._num_waiting = 0
         self._num_bytes = 0
