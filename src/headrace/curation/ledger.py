@@ -13,7 +13,6 @@ from typing import Final
 import blake3
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from headrace.curation.input_ids import ID_BYTES
@@ -57,6 +56,7 @@ class _Known:
     """All blocks together, one row for each input."""
 
     ids: NDArray[np.bytes_]  # [num_inputs], ascending
+    starts: NDArray[np.uint64]  # [num_inputs], their first 8 bytes: numbers are searched ten times as fast as texts
     table: pa.Table  # [num_inputs]
 
 
@@ -92,8 +92,17 @@ class Ledger:
         known = self._all()
         if not len(known.ids):
             return np.full(len(ids), -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(known.ids, ids), len(known.ids) - 1)
-        return np.where(known.ids[places] == ids, places, -1).astype(np.int64)
+        starts = _starts_of(ids)
+        order = np.argsort(starts)  # neighbours are found in memory that is near
+        places = np.empty(len(ids), dtype=np.int64)
+        places[order] = np.searchsorted(known.starts, starts[order])
+        places = np.minimum(places, len(known.ids) - 1)
+        is_known = known.ids[places] == ids
+        twins = np.flatnonzero(~is_known & (known.starts[places] == starts))  # of which only the first 8 bytes agree
+        if len(twins):
+            places[twins] = np.minimum(np.searchsorted(known.ids, ids[twins]), len(known.ids) - 1)
+            is_known[twins] = known.ids[places[twins]] == ids[twins]
+        return np.where(is_known, places, -1)
 
     @property
     def table(self) -> pa.Table:
@@ -126,11 +135,15 @@ class Ledger:
         tables = [self._blocks[key] for key in sorted(self._blocks)]
         table = pa.concat_tables(tables) if tables else self._schema.empty_table()
         table = table.combine_chunks()
-        order = pc.sort_indices(table, sort_keys=[("_input", "ascending"), ("_attempt", "ascending")])
-        ids = _ids_of(table.column("_input"))[order.to_numpy()]
+        ids = _ids_of(table.column("_input"))
+        attempts = table.column("_attempt").to_numpy()
+        # Arrow sorts by two keys at half the speed, and second attempts are rare.
+        order = np.argsort(ids, kind="stable") if (attempts == 1).all() else np.lexsort((attempts, ids))
+        ids = ids[order]
         is_last = np.ones(len(ids), dtype=bool)
         is_last[:-1] = ids[1:] != ids[:-1]
-        return _Known(ids[is_last], table.take(order.filter(pa.array(is_last))))
+        ids = ids[is_last]
+        return _Known(ids, _starts_of(ids), table.take(pa.array(order[is_last])))
 
 
 def _block_name(block: pa.Table) -> str:
@@ -138,6 +151,12 @@ def _block_name(block: pa.Table) -> str:
     attempts: Sequence[int] = sorted(set(block.column("_attempt").to_pylist()))
     ids = np.sort(_ids_of(block.column("_input")))
     return f"{blake3.blake3(ids.tobytes()).hexdigest(length=20)}-{max(attempts, default=1)}"
+
+
+def _starts_of(
+    ids: NDArray[np.bytes_],  # [num_inputs]
+) -> NDArray[np.uint64]:  # [num_inputs]
+    return np.ascontiguousarray(ids).view(">u8")[::2].astype(np.uint64)
 
 
 def _ids_of(column: pa.ChunkedArray) -> NDArray[np.bytes_]:

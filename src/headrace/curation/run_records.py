@@ -16,7 +16,7 @@ from headrace.schema.near_misses import near_miss
 from headrace.storage.canonical import read_json
 from headrace.storage.store import ObjectStore
 
-__all__ = ["RunRecord", "StageRecord", "find_run", "list_runs", "new_run_id", "write_run"]
+__all__ = ["RunRecord", "StageRecord", "find_run", "list_runs", "new_run_id", "newest_runs", "write_run"]
 
 RunState = Literal["running", "finished", "failed"]
 
@@ -39,6 +39,8 @@ class StageRecord:
     cached: bool  # found as a whole
     calls: dict[str, int]  # operator -> rows that it was called for
     seconds: float
+    work: str = ""  # digest of what it does, without what it reads
+    operators: list[str] | None = None  # digests of its operators, which name their ledgers; None: not written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,21 @@ def write_run(stage_store: StageStore, record: RunRecord) -> None:
 
 def list_runs(store: ObjectStore) -> list[RunRecord]:
     """Each run as it stands, the newest first."""
+    return newest_runs(store, limit=None)
+
+
+def newest_runs(store: ObjectStore, *, limit: int | None, base: str | None = None) -> list[RunRecord]:
+    """The newest runs as they stand, the newest first.
+
+    Args:
+        limit: How many; None: all.
+        base: Of the stage store whose runs are meant; None: of all.
+    """
     newest: dict[str, str] = {}
-    for run_id, key in _keys(store):
+    for run_id, key in _keys(store) if base is None else _keys_below(store, base):
         if run_id not in newest or newest[run_id].endswith(".running.json"):
             newest[run_id] = key
-    return [_read(store, newest[run_id]) for run_id in sorted(newest, reverse=True)]
+    return [_read(store, newest[run_id]) for run_id in sorted(newest, reverse=True)[:limit]]
 
 
 def find_run(store: ObjectStore, run_id: str) -> RunRecord:
@@ -110,9 +122,18 @@ def find_run(store: ObjectStore, run_id: str) -> RunRecord:
 
 
 def _keys(store: ObjectStore) -> Iterator[tuple[str, str]]:
-    for stat in store.list(CURATION):
-        folder, _, name = stat.key.rpartition("/")
-        if folder.endswith("/runs") and name.endswith(".json"):
+    """(id, key) of what is written down of runs. Results, of which there are many more, are not listed."""
+    behind: str | None = None
+    while (stat := next(iter(store.list(CURATION, start_after=behind)), None)) is not None:
+        base = CURATION + stat.key[len(CURATION) :].partition("/")[0] + "/"
+        yield from _keys_below(store, base)
+        behind = base[:-1] + "0"  # the sign after "/": behind everything below the folder
+
+
+def _keys_below(store: ObjectStore, base: str) -> Iterator[tuple[str, str]]:
+    for stat in store.list(f"{base}runs/"):
+        name = stat.key.rpartition("/")[2]
+        if name.endswith(".json"):
             yield name.partition(".")[0], stat.key
 
 

@@ -12,7 +12,7 @@ recipe = LazyGroup(
         ),
         "plan": LazyCommand(
             "headrace.cli.commands.recipe_plan:plan",
-            "Show what a run would do: which results are known, and how many rows come to each stage.",
+            "Show what a run would do: rows, bytes, what is known, and how long it may take.",
         ),
         "run": LazyCommand("headrace.cli.commands.recipe_run:run", "Run a recipe."),
         "status": LazyCommand(
