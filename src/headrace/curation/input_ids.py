@@ -30,7 +30,8 @@ def input_ids(columns: Sequence[pa.ChunkedArray], *, num_rows: int) -> NDArray[n
     """
     encoded = [_encoded(f"{idx:04d}", column) for idx, column in enumerate(columns)]
     hasher = blake3.blake3
-    ids = b"".join([hasher(b"".join(values)).digest(ID_BYTES) for values in zip(*encoded, strict=True)])
+    whole = encoded[0] if len(encoded) == 1 else map(b"".join, zip(*encoded, strict=True))
+    ids = b"".join([hasher(value).digest(ID_BYTES) for value in whole])
     return np.frombuffer(ids, dtype=f"S{ID_BYTES}", count=num_rows)
 
 

@@ -48,7 +48,7 @@ def problems(tmp_path: Path, lake: Lake, text: str) -> list[tuple[int, int, str]
         ("  - {name: a, operator: text.length, columns: {text: txet}}", 4, 54, "reads column 'txet' as 'text'"),
         ("  - {name: a, operator: image.blur}", 4, 25, "image.blur reads column 'image' as 'image', which is not"),
         ("  - {name: a, operator: image.blur, columns: {image: text}}", 4, 54, "wants media as 'image'"),
-        ("  - {name: a, operators: [text.length, image.blur]}", 4, 42, "image.blur reads column 'image'"),
+        ("  - {name: a, operators: [text.length, image.blur]}", 4, 40, "image.blur reads column 'image'"),
         ("  - {name: a, operator: exact.duplicates, settings: {by: [txt]}}", 4, 58, "reads column 'txt', which is not"),
         ("  - {name: a, operator: select.where, settings: {where: größer > 1}}", 4, 57, 'unknown column "größer"'),
         ("  - {name: a, sql: SELECT txt FROM input, key: [id]}", 4, 20, 'Referenced column "txt" not found'),
