@@ -24,7 +24,7 @@ from headrace.storage.digests import DIGEST_BYTES, digest_of
 from headrace.storage.fan_out import in_order
 from headrace.storage.store import ObjectStore
 
-__all__ = ["DONE", "DROPPED", "FAILED", "Ledger", "block_schema"]
+__all__ = ["DONE", "DROPPED", "FAILED", "Ledger", "block_schema", "replaced_shards"]
 
 DONE: Final = 0
 DROPPED: Final = 1
@@ -155,6 +155,28 @@ class Ledger:
         is_last[:-1] = ids[1:] != ids[:-1]
         ids = ids[is_last]
         return _Known(ids, _starts_of(ids), table.take(pa.array(order[is_last])))
+
+
+def replaced_shards(store: ObjectStore, base: str) -> set[str]:
+    """Digests of the shards with media that the operator of a ledger wrote anew; `base` is the ledger's.
+
+    Raises:
+        DataCorrupted: A block cannot be read.
+    """
+    found: set[str] = set()
+    for stat in store.list(base):
+        if not stat.key.endswith(".block"):
+            continue
+        try:
+            blocks = pa.ipc.open_file(pa.py_buffer(store.get(stat.key)).slice(DIGEST_BYTES))
+            names = [name for name in blocks.schema.names if name.startswith(place_column(""))]
+            if not names:
+                return set()  # all blocks of a ledger have the same columns
+            table = blocks.read_all()
+        except pa.ArrowException as error:
+            raise DataCorrupted(f"{store.uri}/{stat.key} is not what was written; delete it") from error
+        found.update(place["shard"] for name in names for place in table.column(name).drop_null().to_pylist())
+    return found
 
 
 def _block_name(block: pa.Table) -> str:

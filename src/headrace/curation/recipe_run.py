@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from headrace.curation.cleaning_mark import wait_while_cleaned
 from headrace.curation.drawing import draw_order
 from headrace.curation.operator_stage import Measured, OperatorStage
 from headrace.curation.output_commits import commit_output, committed_output
@@ -26,6 +27,7 @@ from headrace.curation.stage_rows import StageRows
 from headrace.curation.stage_work import is_operator_stage, passes_through
 from headrace.curation.static_plan import OperatorWork, Sampling, StaticStage
 from headrace.curation.table_stage_dispatch import run_table_stage
+from headrace.datasets.collector_process import this_process
 from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import HeadraceError
@@ -143,6 +145,7 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
     run = _Running(plan, options or RunOptions(), progress)
     write_run(plan.stage_store, run.record)
     try:
+        wait_while_cleaned(plan.stage_store.store, plan.stage_store.base)
         found = run.run()
     except BaseException as error:
         failed = replace(
@@ -194,6 +197,7 @@ class _Running:
                 name: {"lake": source.lake.uri, "reference": source.reference, "key": source_key(source)}
                 for name, source in plan.sources.items()
             },
+            process=this_process(),
         )
 
     def close(self) -> None:

@@ -31,6 +31,10 @@ recipe = LazyGroup(
         "watch": LazyCommand(
             "headrace.cli.commands.recipe_watch:watch", "Run a recipe whenever its sources have new commits."
         ),
+        "clean": LazyCommand(
+            "headrace.cli.commands.recipe_clean:clean",
+            "Remove old results of recipes: rows of stages, ledgers, and records of runs.",
+        ),
         "graph": LazyCommand(
             "headrace.cli.commands.recipe_graph:graph", "Print which stage reads which, as Mermaid text."
         ),
