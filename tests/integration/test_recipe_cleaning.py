@@ -222,3 +222,24 @@ def test_command_asks_and_tells(tmp_path: Path) -> None:
     nothing = CliRunner().invoke(cli, words)
     assert (nothing.exit_code, "0 objects" in nothing.stdout) == (0, True)
     assert CliRunner().invoke(cli, [*words, "--older-than", "soon"]).exit_code == 2
+
+
+def test_ledgers_that_recipes_over_more_datasets_read_stay(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, ["apple", "pear"])
+    run(lake, Recipe("old", sources={"texts": "texts"}, stages=[Stage(name="only", operator=upper)]))
+    table = pa.table([["n"], ["fig"]], schema=SCHEMA)
+    lake.create_dataset("more", type="TABLE", schema=SCHEMA, key="id", source=table)
+    union = Stage(
+        name="all",
+        sql="SELECT * FROM a UNION ALL SELECT * FROM b",
+        inputs={"a": "texts", "b": "more"},
+        key=["id"],
+    )
+    both = Recipe("both", sources={"texts": "texts", "more": "more"}, stages=[union, Stage(name="c", operator=upper)])
+    assert calls(run(lake, both)) == 1
+    run(lake, Recipe("old", sources={"texts": "texts"}, stages=[Stage(name="only", operator=poison)]))
+    clean(lake)
+    lake.dataset("more").commit(pa.table([["m"], ["plum"]], schema=SCHEMA))
+    planned = both.plan(lake).stages()
+    assert [stage.name for stage in planned] == ["all", "c"]
+    assert calls(run(lake, both)) == 1

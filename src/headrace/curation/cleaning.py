@@ -7,7 +7,7 @@ computed again; the records of old runs cannot.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,9 +16,8 @@ from headrace.curation.ledger import replaced_shards
 from headrace.curation.replaced_media import AT
 from headrace.curation.run_records import RunRecord, newest_runs
 from headrace.curation.stage_cache import StageCache, result_key
-from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_rows import StageRows, StageStore, list_scopes
 from headrace.datasets.collector_process import has_died
-from headrace.datasets.derived_views import CURATION
 from headrace.datasets.lake import Lake
 from headrace.errors import InvalidInput
 from headrace.storage.parts import part_key
@@ -88,22 +87,53 @@ def clean_results(
     report = CleaningReport(dry_run)
     if not dry_run:
         lake.store.prepare_for_writing()
-    for base in list(_bases(lake)):
-        _clean_base(lake, base, report, oldest=clock() - older_than_seconds, keep_runs=keep_runs, clock=clock)
+    oldest = clock() - older_than_seconds
+    bases = list(list_scopes(lake.store))
+    # Recipes over some of the same datasets read each other's ledgers.
+    kept = {
+        base: _kept_runs(newest_runs(lake.store, limit=None, base=base), oldest=oldest, keep_runs=keep_runs)
+        for base in bases
+    }
+    ledgers = {key for runs in kept.values() for key in _ledgers_of(runs)}
+    is_told = all(_tells_ledgers(runs) for runs in kept.values())
+    if not is_told:
+        report.skipped.append("ledgers and media: a kept run is of a version that does not name them")
+    for base in bases:
+        _clean_base(
+            lake, base, report, oldest=oldest, keep_runs=keep_runs, ledgers=ledgers if is_told else None, clock=clock
+        )
     return report
 
 
-def _bases(lake: Lake) -> Iterator[str]:
-    """Folders of results, one for each set of datasets."""
-    behind: str | None = None
-    while (stat := next(iter(lake.store.list(CURATION, start_after=behind)), None)) is not None:
-        base = CURATION + stat.key[len(CURATION) :].partition("/")[0] + "/"
-        yield base
-        behind = base[:-1] + "0"  # the sign after "/": behind everything below the folder
+def _kept_runs(runs: Sequence[RunRecord], *, oldest: float, keep_runs: int) -> list[RunRecord]:
+    """Young ones, and the newest of each recipe; of killed ones nobody knows what they refer to."""
+    counts: dict[str, int] = {}
+    kept: list[RunRecord] = []
+    for run in sorted(runs, key=lambda run: run.started_at, reverse=True):
+        counts[run.recipe] = counts.get(run.recipe, 0) + (run.state != "running")
+        if run.started_at > oldest or (run.state != "running" and counts[run.recipe] <= keep_runs):
+            kept.append(run)
+    return kept
+
+
+def _ledgers_of(runs: Sequence[RunRecord]) -> set[str]:
+    return {key for run in runs for stage in run.stages for key in stage.operators or ()}
+
+
+def _tells_ledgers(runs: Sequence[RunRecord]) -> bool:
+    stages = [stage for run in runs for stage in run.stages if stage.kind in ("operator", "operators")]
+    return all(stage.operators is not None for stage in stages)
 
 
 def _clean_base(
-    lake: Lake, base: str, report: CleaningReport, *, oldest: float, keep_runs: int, clock: Callable[[], float]
+    lake: Lake,
+    base: str,
+    report: CleaningReport,
+    *,
+    oldest: float,
+    keep_runs: int,
+    ledgers: set[str] | None,
+    clock: Callable[[], float],
 ) -> None:
     mark = CleaningMark(lake.store, base)
     if not report.dry_run and not mark.take():
@@ -115,11 +145,11 @@ def _clean_base(
         if alive:
             report.skipped.append(f"{base}: run {alive[0]} is under way, or was killed on another machine this week")
             return
-        choice = _Choice(lake, base, runs, oldest=oldest, keep_runs=keep_runs)
-        report.runs_kept += [run.run_id for run in choice.kept_runs]
-        report.runs_removed += [run.run_id for run in runs if run not in choice.kept_runs]
-        report.skipped += choice.skipped
-        chosen = choice.objects()
+        kept = _kept_runs(runs, oldest=oldest, keep_runs=keep_runs)
+        report.runs_kept += [run.run_id for run in kept]
+        report.runs_removed += [run.run_id for run in runs if run not in kept]
+        used = None if ledgers is None else ledgers | _ledgers_of(kept)
+        chosen = _Choice(lake, base, kept, oldest=oldest, ledgers=used).objects()
         if report.dry_run:
             report.objects += chosen
             return
@@ -142,30 +172,20 @@ def _may_be_running(run: RunRecord, *, now: float) -> bool:
 class _Choice:
     """What of one folder goes."""
 
-    def __init__(self, lake: Lake, base: str, runs: list[RunRecord], *, oldest: float, keep_runs: int) -> None:
+    def __init__(
+        self, lake: Lake, base: str, kept_runs: Sequence[RunRecord], *, oldest: float, ledgers: set[str] | None
+    ) -> None:
+        """`ledgers`: digests of operators in use; None: all ledgers and what they refer to stay."""
         self._store = StageStore.at(lake, base)
         self._base = base
         self._oldest = oldest
-        counts: dict[str, int] = {}
-        self.kept_runs: list[RunRecord] = []
-        for run in sorted(runs, key=lambda run: run.started_at, reverse=True):
-            counts[run.recipe] = counts.get(run.recipe, 0) + (run.state != "running")
-            if run.started_at > oldest or (run.state != "running" and counts[run.recipe] <= keep_runs):
-                self.kept_runs.append(run)
-        self._kept_ids = {run.run_id for run in self.kept_runs}
-        self.skipped: list[str] = []
-        self._keeps_ledgers = any(
-            stage.operators is None and stage.kind in ("operator", "operators")
-            for run in self.kept_runs
-            for stage in run.stages
-        )
-        if self._keeps_ledgers:
-            self.skipped.append(f"{base}: ledgers and media, as a kept run is of a version that does not name them")
+        self._kept_runs = kept_runs
+        self._ledgers = ledgers
 
     def objects(self) -> list[CleanedObject]:
         """In the order in which they go: what refers to others first, records last."""
         in_use = self._in_use()
-        ledgers = self._ledgers_in_use()
+        kept_ids = {run.run_id for run in self._kept_runs}
         found: list[list[CleanedObject]] = [[], [], [], []]
         for stat in self._store.store.list(self._base):
             if stat.modified_at > self._oldest:
@@ -174,25 +194,22 @@ class _Choice:
             folder, _, rest = place.partition("/")
             if folder == "stages" and stat.key not in in_use:
                 found[0].append(_cleaned(stat, "a stage's result that no kept run refers to"))
-            elif folder == "operators" and not self._keeps_ledgers and rest.split("/")[1] not in ledgers:
+            elif folder == "operators" and self._ledgers is not None and rest.split("/")[1] not in self._ledgers:
                 found[1].append(_cleaned(stat, "of an operator that no kept run used"))
             elif folder == "objects" and stat.key not in in_use:
                 if place.endswith(".parquet"):
                     found[2].append(_cleaned(stat, "rows that no kept run refers to"))
-                elif not self._keeps_ledgers:
+                elif self._ledgers is not None:
                     found[2].append(_cleaned(stat, "replaced media that no kept run refers to"))
-            elif folder == "runs" and rest.partition(".")[0] not in self._kept_ids:
+            elif folder == "runs" and rest.partition(".")[0] not in kept_ids:
                 found[3].append(_cleaned(stat, "record of an old run"))
         return [item for group in found for item in group]
-
-    def _ledgers_in_use(self) -> set[str]:
-        return {key for run in self.kept_runs for stage in run.stages for key in stage.operators or ()}
 
     def _in_use(self) -> set[str]:
         """Keys of objects that kept runs refer to."""
         cache = StageCache(self._store)
-        keys = {stage.key for run in self.kept_runs for stage in run.stages}
-        keys |= {source["key"] for run in self.kept_runs for source in run.sources.values()}
+        keys = {stage.key for run in self._kept_runs for stage in run.stages}
+        keys |= {source["key"] for run in self._kept_runs for source in run.sources.values()}
         found: set[str] = set()
         shards: set[str] = set()
         for key in keys:
@@ -203,7 +220,7 @@ class _Choice:
             for rows in (result.rows, result.dropped, result.failed):
                 found.update(self._base + part_key(part.digest) for part in rows.parts)
             shards |= self._shards_of(result.rows)
-        for ledger in self._ledgers_in_use():
+        for ledger in self._ledgers or ():
             shards |= replaced_shards(self._store.store, f"{self._base}operators/{ledger[:2]}/{ledger}/")
         return found | {self._base + shard_key(shard) for shard in shards}
 

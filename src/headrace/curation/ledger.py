@@ -19,7 +19,7 @@ from headrace.curation.input_ids import ID_BYTES
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.replaced_media import PLACE_TYPE, place_column, view_column
 from headrace.datasets.columns import MEDIA_VIEW_TYPE
-from headrace.errors import DataCorrupted
+from headrace.errors import DataCorrupted, NotFound
 from headrace.storage.digests import DIGEST_BYTES, digest_of
 from headrace.storage.fan_out import in_order
 from headrace.storage.store import ObjectStore
@@ -64,16 +64,24 @@ class Ledger:
     """The blocks of one operator, one version of its code, one set of settings. Not thread-safe."""
 
     def __init__(
-        self, store: ObjectStore, base: str, *, schema: pa.Schema, columns: Collection[str] | None = None
+        self,
+        store: ObjectStore,
+        base: str,
+        *,
+        schema: pa.Schema,
+        read_also: Sequence[str] = (),
+        columns: Collection[str] | None = None,
     ) -> None:
         """
         Args:
-            base: Ends with a slash.
+            base: Where blocks are written; ends with a slash.
             schema: That of `block_schema`.
+            read_also: Other bases whose blocks count as well.
             columns: Outputs that `table` needs beside input, state and attempt, for those who only look; None: all.
         """
         self._store = store
         self._base = base
+        self._read = (base, *read_also)
         read = schema.names if columns is None else ["_input", "_state", "_attempt", *columns]
         self._schema = pa.schema([field for field in schema if field.name in read])
         self._options = pa.ipc.IpcReadOptions(
@@ -88,10 +96,12 @@ class Ledger:
         Raises:
             DataCorrupted: A block is not what was written.
         """
-        keys = [stat.key for stat in self._store.list(self._base) if stat.key.endswith(".block")]
+        stats = (stat for base in self._read for stat in self._store.list(base))
+        keys = [stat.key for stat in stats if stat.key.endswith(".block")]
         new = [key for key in keys if key not in self._blocks]
-        for key, data in zip(new, in_order(self._store, self._store.get, new), strict=True):
-            self._blocks[key] = self._decoded(key, data)
+        for key, data in zip(new, in_order(self._store, self._data, new), strict=True):
+            if data is not None:
+                self._blocks[key] = self._decoded(key, data)
         if new or self._known is None:
             self._known = self._merged()
 
@@ -128,6 +138,13 @@ class Ledger:
             writer.write_table(block)
         body = sink.getvalue().to_pybytes()
         self._store.put_new(key, digest_of(body) + body)
+
+    def _data(self, key: str) -> bytes | None:
+        """None: it was purged since it was listed."""
+        try:
+            return self._store.get(key)
+        except NotFound:
+            return None
 
     def _all(self) -> _Known:
         if self._known is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
 
-__all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner"]
+__all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner", "ledger_base", "open_ledgers"]
 
 Measured = Callable[[pa.Table, int], NDArray[np.bool_]]
 """(rows, number of the first) -> which of them are measured, [num_rows]; the others get nulls and stay."""
@@ -92,9 +92,7 @@ class OperatorStage:
         self._measured = measured
         self._chunk = chunk or ChunkSize()
         self._retries = retries
-        self._ledgers = [
-            Ledger(stage_store.store, ledger_base(stage_store, step), schema=block_schema(step.spec)) for step in steps
-        ]
+        self._ledgers = open_ledgers(stage_store, steps)
         self._media = MediaAccess({}, stage_store.store, stage_store.base)  # for blocks of rows that were given up
         self._claims = ChunkClaims(stage_store.store, stage_store.base, steps=self._steps)
         self.calls = {step.spec.name: 0 for step in steps}
@@ -296,7 +294,40 @@ class OperatorStage:
 
 def ledger_base(stage_store: StageStore, step: Step) -> str:
     """Where the blocks of a step lie."""
-    return f"{stage_store.base}operators/{step.key[:2]}/{step.key}/"
+    return stage_store.base + _ledger_folder(step)
+
+
+def open_ledgers(
+    stage_store: StageStore, steps: Sequence[Step], *, columns: Collection[str] | None = None
+) -> list[Ledger]:
+    """The ledger of each step, which knows what recipes over some of the same datasets have found as well.
+
+    New media lies beside the blocks that speak of it, so an operator that writes media knows its own scope only.
+
+    Args:
+        columns: Columns of rows that are read of it, for those who only look; None: all.
+    """
+    related = stage_store.related()
+    return [
+        Ledger(
+            stage_store.store,
+            ledger_base(stage_store, step),
+            schema=block_schema(step.spec),
+            read_also=() if step.spec.replaces else [base + _ledger_folder(step) for base in related],
+            columns=None if columns is None else _columns_needed(step, columns),
+        )
+        for step in steps
+    ]
+
+
+def _columns_needed(step: Step, columns: Collection[str]) -> list[str]:
+    """Of a ledger: outputs that are among the columns, and what became of replaced media."""
+    outputs = [name for name in step.spec.outputs if step.outputs[name] in columns]
+    return [*outputs, *(of(name) for name in step.spec.replaces for of in (place_column, view_column))]
+
+
+def _ledger_folder(step: Step) -> str:
+    return f"operators/{step.key[:2]}/{step.key}/"
 
 
 def _records(table: pa.Table, places: NDArray[np.int64], step: Step, record: pa.Table, schema: pa.Schema) -> pa.Table:

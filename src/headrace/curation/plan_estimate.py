@@ -21,10 +21,9 @@ from headrace.curation.expected_rows import (
     rows_behind_filter,
     rows_behind_table_operator,
 )
-from headrace.curation.ledger import Ledger, block_schema
-from headrace.curation.operator_stage import ledger_base
+from headrace.curation.ledger import Ledger
+from headrace.curation.operator_stage import open_ledgers
 from headrace.curation.planned_stage import PlannedOperator, PlannedStage, RowEstimate
-from headrace.curation.replaced_media import place_column, view_column
 from headrace.curation.sources import OpenSource
 from headrace.curation.stage_result import StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
@@ -228,21 +227,8 @@ class _Flow:
 
     def _ledgers_of(self, name: str) -> list[Ledger]:
         if name not in self._ledgers:
-            self._ledgers[name] = [
-                Ledger(
-                    self._store.store,
-                    ledger_base(self._store, step),
-                    schema=block_schema(step.spec),
-                    columns=self._outputs_needed(step),
-                )
-                for step in self._steps[name]
-            ]
+            self._ledgers[name] = open_ledgers(self._store, self._steps[name], columns=self._needed)
         return self._ledgers[name]
-
-    def _outputs_needed(self, step: Step) -> list[str]:
-        """Columns of its ledger that later stages read."""
-        outputs = [name for name in step.spec.outputs if step.outputs[name] in self._needed]
-        return [*outputs, *(column(name) for name in step.spec.replaces for column in (place_column, view_column))]
 
     def _filter(self, stage: StaticStage) -> Filter | None:
         """The expression of a filter, or of a stage that measures some rows."""

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from headrace.curation.stage_rows import StageStore
-from headrace.datasets.derived_views import CURATION
+from headrace.curation.stage_rows import StageStore, list_scopes
 from headrace.errors import InvalidInput, NotFound
 from headrace.schema.near_misses import near_miss
 from headrace.storage.canonical import read_json
@@ -125,11 +124,8 @@ def find_run(store: ObjectStore, run_id: str) -> RunRecord:
 
 def _keys(store: ObjectStore) -> Iterator[tuple[str, str]]:
     """(id, key) of what is written down of runs. Results, of which there are many more, are not listed."""
-    behind: str | None = None
-    while (stat := next(iter(store.list(CURATION, start_after=behind)), None)) is not None:
-        base = CURATION + stat.key[len(CURATION) :].partition("/")[0] + "/"
+    for base in list_scopes(store):
         yield from _keys_below(store, base)
-        behind = base[:-1] + "0"  # the sign after "/": behind everything below the folder
 
 
 def _keys_below(store: ObjectStore, base: str) -> Iterator[tuple[str, str]]:

@@ -16,11 +16,12 @@ from headrace.datasets.derived_views import CURATION
 from headrace.storage.canonical import canonical_json
 from headrace.storage.digests import digest_hex, require_digest
 from headrace.storage.parts import PartRecord, part_key, read_part, write_part
+from headrace.storage.store import ObjectStore
 
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
 
-__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore", "row_sizes"]
+__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore", "list_scopes", "row_sizes"]
 
 ROW_COLUMNS: Final = pa.schema(
     [
@@ -76,6 +77,16 @@ class StageRows:
         return cls(schema_from_json(document["schema"]), parts)
 
 
+def list_scopes(store: ObjectStore) -> Iterator[str]:
+    """Bases of all scopes, with one look at the store for each."""
+    stat = next(iter(store.list(CURATION)), None)
+    while stat is not None:
+        base = CURATION + stat.key[len(CURATION) :].partition("/")[0] + "/"
+        yield base
+        behind = base[:-1] + "0"  # the sign after "/": behind everything below the base
+        stat = next(iter(store.list(CURATION, start_after=behind)), None)
+
+
 class StageStore:
     """Rows of stages in a lake, below one scope. Thread-safe.
 
@@ -85,6 +96,19 @@ class StageStore:
     def __init__(self, lake: Lake, scope: Sequence[str]) -> None:
         self.store = lake.store
         self.base = f"{CURATION}{'+'.join(sorted(set(scope)))}/"
+
+    def related(self) -> list[str]:
+        """Bases of other scopes that share a dataset with this one.
+
+        What an operator found for a value is true wherever it was found, so a recipe that gains a source goes on with
+        what is known of the others.
+        """
+        own = self._datasets_of(self.base)
+        return [base for base in list_scopes(self.store) if base != self.base and self._datasets_of(base) & own]
+
+    @staticmethod
+    def _datasets_of(base: str) -> set[str]:
+        return set(base.removeprefix(CURATION).rstrip("/").split("+"))
 
     @classmethod
     def at(cls, lake: Lake, base: str) -> StageStore:
@@ -166,7 +190,9 @@ class StageRowsWriter:
     def _flush(self) -> None:
         table = pa.concat_tables(self._waiting).cast(self.schema).combine_chunks()
         self._parts.append(
-            write_part(self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True)
+            write_part(
+                self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True, statistics=False
+            )
         )
         self._waiting = []
         self._num_waiting = 0
