@@ -27,6 +27,7 @@ __all__ = [
     "CallCounts",
     "ExpectedRows",
     "count_calls",
+    "media_bytes",
     "rows_behind_command",
     "rows_behind_filter",
     "rows_behind_table_operator",
@@ -119,14 +120,20 @@ def rows_behind_table_operator(rows: ExpectedRows) -> ExpectedRows:
     return rows.doubted(np.ones(rows.num_rows, dtype=np.bool_))
 
 
-def rows_behind_command(rows: ExpectedRows) -> ExpectedRows:
-    """Any row may leave, and any value be another but those that say where a row and its media come from."""
+def rows_behind_command(rows: ExpectedRows, *, media: Sequence[str]) -> ExpectedRows:
+    """Any row may leave, and any value be another but those that say where a row comes from, and other media.
+
+    Args:
+        media: Columns that the command may make anew.
+    """
+    everything = np.ones(rows.num_rows, dtype=np.bool_)
     kept = [
         field.name for field in rows.table.schema if field.name in ROW_COLUMNS.names or media_kind(field) is not None
     ]
     unknown = {name: mask for name, mask in rows.unknown.items() if name in kept}
+    unknown |= {name: everything for name in media if name in kept}
     ids = {key: ids for key, ids in rows.ids.items() if set(key) <= set(kept)}
-    return ExpectedRows(rows.table.select(kept), np.zeros(rows.num_rows, dtype=np.bool_), unknown, ids)
+    return ExpectedRows(rows.table.select(kept), ~everything, unknown, ids)
 
 
 @dataclass(slots=True)
@@ -263,7 +270,13 @@ def _bytes_to_read(rows: ExpectedRows, steps: Sequence[Step], todo: Mask) -> int
     values = sorted({step.columns[name] for step in steps for name in step.value_inputs} & there)
     media = {step.columns[name] for step in steps for name in step.media_inputs} & there
     total = int(row_sizes(rows.table.select(values))[places].sum()) if values else 0
-    for name in media:
-        sizes = pc.struct_field(rows.table.column(name).combine_chunks(), "size").fill_null(0)
-        total += int(sizes.to_numpy(zero_copy_only=False)[places].sum())
+    return total + media_bytes(rows.filtered(todo), sorted(media))
+
+
+def media_bytes(rows: ExpectedRows, columns: Sequence[str]) -> int:
+    """Of all rows; a column that is not there yet counts nothing."""
+    total = 0
+    for name in columns:
+        if name in rows.table.column_names:
+            total += pc.sum(pc.struct_field(rows.table.column(name), "size")).as_py() or 0
     return total

@@ -21,7 +21,7 @@ from headrace.curation.input_ids import input_ids
 from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_columns import columns_after, missing_inputs
-from headrace.curation.replaced_media import AT, PLACE_TYPE, place_column, view_column
+from headrace.curation.replaced_media import AT, place_column, put_new_media, view_column
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
 from headrace.errors import InvalidInput
@@ -284,11 +284,8 @@ class OperatorStage:
             for name in step.spec.replaces:
                 column = step.columns[name]
                 places = ledger.table.column(place_column(name)).take(indices)
-                is_new = places.is_valid()
                 views = ledger.table.column(view_column(name)).take(indices)
-                columns[column] = pc.if_else(is_new, views, columns[column])
-                earlier = columns.get(AT + column, pa.nulls(table.num_rows, PLACE_TYPE))
-                columns[AT + column] = pc.if_else(is_new, places, earlier)
+                put_new_media(columns, column, places=places, views=views)
         return pa.table(columns)
 
 

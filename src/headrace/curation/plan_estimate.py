@@ -17,6 +17,7 @@ from headrace.curation.expected_rows import (
     CallCounts,
     ExpectedRows,
     count_calls,
+    media_bytes,
     rows_behind_command,
     rows_behind_filter,
     rows_behind_table_operator,
@@ -157,8 +158,9 @@ class _Flow:
             case FilterWork():
                 chosen = self._filters[stage.name]
                 return rows_behind_table_operator(rows) if chosen is None else rows_behind_filter(rows, chosen)
-            case CommandWork():
-                return rows_behind_command(rows)
+            case CommandWork(media=media):
+                counted.num_bytes = (counted.num_bytes or 0.0) + media_bytes(rows, media)
+                return rows_behind_command(rows, media=media)
             case OperatorWork(sample=sample) if is_operator_stage(stage):
                 steps = self._steps[stage.name]
                 if counted.calls is None:
@@ -239,6 +241,8 @@ class _Flow:
         return None if text is None or schema is None else Filter.parse(text, schema)
 
     def _columns_read(self, stage: StaticStage) -> Sequence[str]:
+        if isinstance(stage.work, CommandWork):
+            return stage.work.media
         chosen = self._filters[stage.name]
         columns = [column for step in self._steps.get(stage.name, []) for column in step.columns.values()]
         return [*columns, *(() if chosen is None else chosen.columns)]

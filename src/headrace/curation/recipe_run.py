@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from headrace.curation.cleaning_mark import wait_while_cleaned
 from headrace.curation.drawing import draw_order
+from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import Measured, OperatorStage
 from headrace.curation.output_commits import commit_output, committed_output
 from headrace.curation.recipe_plan import RecipePlan, source_key
@@ -306,6 +307,11 @@ class _Running:
             options=self._options,
             folder=self._plan.folder,
             scratch=self._scratch,
+            media=MediaAccess(
+                {name: source.snapshot for name, source in self._plan.sources.items()},
+                self._plan.stage_store.store,
+                self._plan.stage_store.base,
+            ),
             progress=self._progress,
         )
 

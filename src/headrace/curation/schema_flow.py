@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,9 +14,19 @@ from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.recipe_file.problems import Problems
 from headrace.curation.sources import OpenSource, source_schema
 from headrace.curation.stage_work import is_operator_stage
-from headrace.curation.static_plan import CheckWork, FilterWork, OperatorWork, SqlWork, StaticPlan, StaticStage
+from headrace.curation.static_plan import (
+    CheckWork,
+    CommandWork,
+    FilterWork,
+    OperatorWork,
+    SqlWork,
+    StaticPlan,
+    StaticStage,
+)
+from headrace.datasets.columns import media_kind
 from headrace.datasets.filters import Filter
 from headrace.errors import HeadraceError
+from headrace.schema.near_misses import near_miss_or_known
 
 __all__ = ["flow_schemas"]
 
@@ -79,7 +89,18 @@ class _Flow:
             case CheckWork(sql=sql):
                 self._behind_sql(stage, "check", sql, (), given)
                 return schema
+            case CommandWork(media=media):
+                self._check_media(stage, media, schema)
         return None
+
+    def _check_media(self, stage: StaticStage, columns: Sequence[str], schema: pa.Schema) -> None:
+        known = [field.name for field in schema if media_kind(field) is not None]
+        for idx, name in enumerate(columns):
+            if name not in known:
+                self._problems.add(
+                    f"stage {stage.name!r}: command: {name!r} is no media column.{near_miss_or_known(name, known)}",
+                    stage.place_of(["media", idx]),
+                )
 
     def _behind_operators(self, stage: StaticStage, work: OperatorWork, schema: pa.Schema) -> pa.Schema | None:
         if not is_operator_stage(stage):

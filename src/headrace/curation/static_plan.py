@@ -85,12 +85,15 @@ class CheckWork:
 
 @dataclass(frozen=True, slots=True)
 class CommandWork:
-    """A program without a shell. `files` are arguments that are files beside the recipe, with their paths."""
+    """A program without a shell. `files` are arguments that are files beside the recipe, with their paths; `media` are
+    columns whose bytes it reads and may make anew.
+    """
 
     arguments: tuple[str, ...]
     files: tuple[tuple[str, Path], ...]
     python: str | None
     requirements: Path | None
+    media: tuple[str, ...] = ()
 
 
 StageWork = OperatorWork | FilterWork | SqlWork | CheckWork | CommandWork

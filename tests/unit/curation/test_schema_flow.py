@@ -53,6 +53,7 @@ def problems(tmp_path: Path, lake: Lake, text: str) -> list[tuple[int, int, str]
         ("  - {name: a, operator: select.where, settings: {where: größer > 1}}", 4, 57, 'unknown column "größer"'),
         ("  - {name: a, sql: SELECT txt FROM input, key: [id]}", 4, 20, 'Referenced column "txt" not found'),
         ("  - {name: a, sql: SELECT * FROM input, key: [ident]}", 4, 20, "key: no input has a column 'ident'"),
+        ("  - {name: a, command: [cp, '{input}', '{output}'], media: [text]}", 4, 61, "'text' is no media column"),
         ("  - {name: a, check: SELECT count(txt) > 1 FROM input}", 4, 22, "Referenced column"),
     ],
     ids=[
@@ -66,6 +67,7 @@ def problems(tmp_path: Path, lake: Lake, text: str) -> list[tuple[int, int, str]
         "condition",
         "sql",
         "sql-key",
+        "command",
         "check",
     ],
 )
