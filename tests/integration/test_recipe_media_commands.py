@@ -62,5 +62,5 @@ def test_command_makes_media_that_later_stages_and_outputs_have(tmp_path: Path) 
 
 def test_media_that_is_not_there_is_refused(tmp_path: Path) -> None:
     lake = lake_with(tmp_path)
-    with pytest.raises(InvalidInput, match="'picture' is no media column; there are image"):
+    with pytest.raises(InvalidInput, match=r"'picture' is no media column\. There are 'image'"):
         recipe(tmp_path, media=["picture"]).plan(lake).run(workers=1)

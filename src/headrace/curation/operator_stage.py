@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,13 +20,12 @@ from headrace.curation.executor.task_running import NOBODY, failed_block
 from headrace.curation.input_ids import input_ids
 from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
-from headrace.curation.replaced_media import AT, PLACE_TYPE, place_column, put_new_media, view_column
+from headrace.curation.operator_columns import columns_after, missing_inputs
+from headrace.curation.replaced_media import AT, place_column, put_new_media, view_column
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
-from headrace.datasets.columns import MEDIA_VIEW_TYPE
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
-from headrace.schema.near_misses import near_miss_or_known
 
 __all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner", "ledger_base", "open_ledgers"]
 
@@ -100,31 +99,12 @@ class OperatorStage:
 
     def result_schema(self, schema: pa.Schema) -> pa.Schema:
         """Columns that the stage gives for rows of this schema; an output of the same name replaces a column."""
-        fields = {field.name: field for field in schema}
-        for step in self._steps:
-            for name, kind in step.spec.outputs.items():
-                column = step.outputs[name]
-                fields[column] = pa.field(column, kind)
-            for name in step.spec.replaces:
-                fields[AT + step.columns[name]] = pa.field(AT + step.columns[name], PLACE_TYPE)
-        return pa.schema(list(fields.values()))
+        return columns_after(self._steps, schema)
 
     def check(self, schema: pa.Schema) -> None:
         """Raise `InvalidInput` if a step reads a column that is not there, or media from one that holds none."""
-        for step in self._steps:
-            for name, column in step.columns.items():
-                if column not in schema.names:
-                    raise InvalidInput(
-                        f"stage {self._name!r}: {step.spec.name} reads column {column!r} as {name!r}, which is not "
-                        f"there.{near_miss_or_known(column, schema.names)} To read another one: columns: "
-                        f"{{{name}: …}}"
-                    )
-                is_media = schema.field(column).type == MEDIA_VIEW_TYPE
-                if is_media != (step.spec.inputs[name] == "media"):
-                    raise InvalidInput(
-                        f"stage {self._name!r}: {step.spec.name} wants {'no ' if is_media else ''}media as {name!r}; "
-                        f"column {column!r} holds {'media' if is_media else str(schema.field(column).type)}"
-                    )
+        for missing in missing_inputs(self._steps, schema):
+            raise InvalidInput(f"stage {self._name!r}: {missing.message}")
 
     def run(self, rows: StageRows, *, runner: TaskRunner, progress: Progress) -> StageResult:
         """Compute what is not known, then put the result together.
@@ -314,10 +294,15 @@ def ledger_base(stage_store: StageStore, step: Step) -> str:
     return stage_store.base + _ledger_folder(step)
 
 
-def open_ledgers(stage_store: StageStore, steps: Sequence[Step]) -> list[Ledger]:
+def open_ledgers(
+    stage_store: StageStore, steps: Sequence[Step], *, columns: Collection[str] | None = None
+) -> list[Ledger]:
     """The ledger of each step, which knows what recipes over some of the same datasets have found as well.
 
     New media lies beside the blocks that speak of it, so an operator that writes media knows its own scope only.
+
+    Args:
+        columns: Columns of rows that are read of it, for those who only look; None: all.
     """
     related = stage_store.related()
     return [
@@ -326,9 +311,16 @@ def open_ledgers(stage_store: StageStore, steps: Sequence[Step]) -> list[Ledger]
             ledger_base(stage_store, step),
             schema=block_schema(step.spec),
             read_also=() if step.spec.replaces else [base + _ledger_folder(step) for base in related],
+            columns=None if columns is None else _columns_needed(step, columns),
         )
         for step in steps
     ]
+
+
+def _columns_needed(step: Step, columns: Collection[str]) -> list[str]:
+    """Of a ledger: outputs that are among the columns, and what became of replaced media."""
+    outputs = [name for name in step.spec.outputs if step.outputs[name] in columns]
+    return [*outputs, *(of(name) for name in step.spec.replaces for of in (place_column, view_column))]
 
 
 def _ledger_folder(step: Step) -> str:

@@ -14,21 +14,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from headrace.curation.cleaning_mark import wait_while_cleaned
 from headrace.curation.curated_rows import recipe_origins
 from headrace.curation.drawing import draw_order
-from headrace.curation.executor.step import Step
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import Measured, OperatorStage
 from headrace.curation.output_commits import commit_output, committed_output
-from headrace.curation.recipe_plan import RecipePlan, is_operator_stage, passes_through, source_key, steps_of
+from headrace.curation.recipe_plan import RecipePlan, source_key
 from headrace.curation.run_options import RunOptions
 from headrace.curation.run_records import RunRecord, StageRecord, new_run_id, write_run
 from headrace.curation.run_workers import RunWorkers
 from headrace.curation.settings import Setting, SettingRole
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_work import is_operator_stage, passes_through
 from headrace.curation.static_plan import OperatorWork, Sampling, StaticStage
 from headrace.curation.table_stage_dispatch import run_table_stage
+from headrace.datasets.collector_process import this_process
 from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import HeadraceError
@@ -149,12 +151,15 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
 
     Raises:
         GateFailed: A check did not hold; no output was committed.
+        InvalidRecipe: A stage reads columns that are not there; nothing ran, and no run is written down.
         HeadraceError: As the stages raise.
     """
+    plan.check_columns()
     plan.lake.store.prepare_for_writing()
     run = _Running(plan, options or RunOptions(), progress)
     write_run(plan.stage_store, run.record)
     try:
+        wait_while_cleaned(plan.stage_store.store, plan.stage_store.base)
         found = run.run()
     except BaseException as error:
         failed = replace(
@@ -174,6 +179,7 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
 
 def run_stages(plan: RecipePlan, *, options: RunOptions) -> Mapping[str, RunStage]:
     """Run the stages alone: nothing is committed or written down."""
+    plan.check_columns()
     run = _Running(plan, options, NO_PROGRESS)
     try:
         run.run_stages()
@@ -187,11 +193,7 @@ class _Running:
         self._plan = plan
         self._options = options
         self._progress = progress
-        self._steps: dict[str, list[Step]] = {
-            stage.name: steps_of(stage, plan.hashes.uses[stage.name])
-            for stage in plan.static.stages
-            if is_operator_stage(stage)
-        }
+        self._steps = plan.steps
         self._workers = RunWorkers(
             plan.lake, plan.stage_store, sources=plan.sources, steps=self._steps, options=options
         )
@@ -209,6 +211,7 @@ class _Running:
                 name: {"lake": source.lake.uri, "reference": source.reference, "key": source_key(source)}
                 for name, source in plan.sources.items()
             },
+            process=this_process(),
         )
 
     def close(self) -> None:
@@ -290,9 +293,15 @@ class _Running:
             seconds=time.monotonic() - begin,
             compared=_named_by_settings(stage, role="column"),
             conditions=_named_by_settings(stage, role="condition"),
+            work=self._plan.hashes.works[stage.name],
+            operators=self._operator_keys(stage),
         )
         inputs = {item.origin: self._known[item.origin] for item in stage.inputs}
         self.stages[stage.name] = RunStage(record, result, self.record.run_id, self._plan.stage_store, inputs)
+
+    def _operator_keys(self, stage: StaticStage) -> list[str]:
+        """Names of the ledgers that it reads."""
+        return list(self._plan.hashes.uses[stage.name]) if is_operator_stage(stage) else []
 
     def _computed(self, stage: StaticStage) -> StageResult:
         if is_operator_stage(stage):

@@ -19,11 +19,12 @@ from headrace.datasets.derived_views import CURATION
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.digests import digest_hex, require_digest
 from headrace.storage.parts import PartRecord, part_key, read_part, write_part
+from headrace.storage.store import ObjectStore
 
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
 
-__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore", "row_sizes"]
+__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore", "list_scopes", "row_sizes"]
 
 ROW_COLUMNS: Final = pa.schema(
     [
@@ -87,6 +88,16 @@ class StageRows:
         return cls(schema_from_json(document["schema"]), parts)
 
 
+def list_scopes(store: ObjectStore) -> Iterator[str]:
+    """Bases of all scopes, with one look at the store for each."""
+    stat = next(iter(store.list(CURATION)), None)
+    while stat is not None:
+        base = CURATION + stat.key[len(CURATION) :].partition("/")[0] + "/"
+        yield base
+        behind = base[:-1] + "0"  # the sign after "/": behind everything below the base
+        stat = next(iter(store.list(CURATION, start_after=behind)), None)
+
+
 class StageStore:
     """Rows of stages in a lake, below one scope. Thread-safe.
 
@@ -104,15 +115,7 @@ class StageStore:
         what is known of the others.
         """
         own = self._datasets_of(self.base)
-        return [base for base in self._bases() if base != self.base and self._datasets_of(base) & own]
-
-    def _bases(self) -> Iterator[str]:
-        """Of all scopes, with one look at the store for each."""
-        stat = next(iter(self.store.list(CURATION)), None)
-        while stat is not None:
-            base = CURATION + stat.key[len(CURATION) :].partition("/")[0] + "/"
-            yield base
-            stat = next(iter(self.store.list(CURATION, start_after=f"{base}\U0010ffff")), None)
+        return [base for base in list_scopes(self.store) if base != self.base and self._datasets_of(base) & own]
 
     @staticmethod
     def _datasets_of(base: str) -> set[str]:
