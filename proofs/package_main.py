@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 
+from proofs.arguments import read_arguments
 from proofs.forking import preload
 from proofs.outcomes import Outcome
 from proofs.run import prove
@@ -21,28 +20,24 @@ def run_package(
     package: str, proofs: Sequence[str], arguments: list[str], *, description: str, warm_up: Callable[[], None]
 ) -> int:
     """0 if no proof found a violation, else 1."""
-    parser = argparse.ArgumentParser(prog=f"python -m proofs.{package}", description=description)
-    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=f"one of {', '.join(proofs)}; default all")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--full", action="store_true", help="everything: minutes on two cores")
-    size.add_argument("--quick", action="store_true", help="a sample of everything: seconds (the default)")
-    parser.add_argument("--seed", type=int, default=None, help="the same seed does the same; default: a new one")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cases at a time")
-    parser.add_argument("--case", help="only this case of the proof, as a violation names it")
-    chosen = parser.parse_args(arguments)
-    unknown = [name for name in chosen.proofs if name not in proofs]
-    if unknown:
-        parser.error(f"no proof {', '.join(unknown)}; there are {', '.join(proofs)}")
-    seed = int.from_bytes(os.urandom(4), "little") if chosen.seed is None else chosen.seed
+    chosen = read_arguments(
+        arguments, program=f"proofs.{package}", description=description, proofs=proofs, full_takes="minutes"
+    )
     logging.disable(logging.WARNING)
     preload(warm_up)
     outcomes = []
-    for name in chosen.proofs or proofs:
+    for name in chosen.proofs:
         outcomes.append(
-            prove(f"{package}.{name}", seed=seed, is_full=chosen.full, num_workers=chosen.jobs, case=chosen.case)
+            prove(
+                f"{package}.{name}",
+                seed=chosen.seed,
+                is_full=chosen.is_full,
+                num_workers=chosen.num_workers,
+                case=chosen.case,
+            )
         )
-        _print_details(package, name, outcomes[-1], seed=seed)
-    print(f"\n{'proof':18}{'runs':>10}{'violations':>12}{'seconds':>9}  seed {seed}")
+        _print_details(package, name, outcomes[-1], seed=chosen.seed)
+    print(f"\n{'proof':18}{'runs':>10}{'violations':>12}{'seconds':>9}  seed {chosen.seed}")
     for outcome in outcomes:
         remark = f"  skipped: {outcome.skipped}" if outcome.skipped else ""
         name = outcome.proof.rpartition(".")[2]

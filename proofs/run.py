@@ -5,14 +5,13 @@ python -m proofs.run [--full | --quick] [--seed N] [--jobs N] [--case CASE] [PRO
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import logging
-import os
 import sys
 import time
 from typing import cast
 
+from proofs.arguments import read_arguments
 from proofs.forking import preload, run_cases
 from proofs.outcomes import Outcome, Proof
 from proofs.warm_up import warm_up
@@ -32,26 +31,22 @@ _SHOWN = 5  # violations of one proof
 
 def main(arguments: list[str]) -> int:
     """0 if no proof found a violation, else 1."""
-    parser = argparse.ArgumentParser(prog="python -m proofs.run", description="Try to make a lake lose something.")
-    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=f"one of {', '.join(PROOFS)}; default all")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--full", action="store_true", help="everything: about a quarter of an hour on two cores")
-    size.add_argument("--quick", action="store_true", help="a sample of everything: seconds (the default)")
-    parser.add_argument("--seed", type=int, default=None, help="the same seed does the same; default: a new one")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="worker processes")
-    parser.add_argument("--case", help="only this case of the proof, as a violation names it")
-    chosen = parser.parse_args(arguments)
-    unknown = [name for name in chosen.proofs if name not in PROOFS]
-    if unknown:
-        parser.error(f"no proof {', '.join(unknown)}; there are {', '.join(PROOFS)}")
-    seed = int.from_bytes(os.urandom(4), "little") if chosen.seed is None else chosen.seed
+    chosen = read_arguments(
+        arguments,
+        program="proofs.run",
+        description="Try to make a lake lose something.",
+        proofs=PROOFS,
+        full_takes="about a quarter of an hour",
+    )
     logging.disable(logging.WARNING)  # what a damaged checkpoint says on every read
     preload(warm_up)
     outcomes = []
-    for name in chosen.proofs or PROOFS:
-        outcomes.append(prove(name, seed=seed, is_full=chosen.full, num_workers=chosen.jobs, case=chosen.case))
-        _print_details(outcomes[-1], seed=seed)
-    print(f"\n{'proof':18}{'runs':>10}{'violations':>12}{'seconds':>9}  seed {seed}")
+    for name in chosen.proofs:
+        outcomes.append(
+            prove(name, seed=chosen.seed, is_full=chosen.is_full, num_workers=chosen.num_workers, case=chosen.case)
+        )
+        _print_details(outcomes[-1], seed=chosen.seed)
+    print(f"\n{'proof':18}{'runs':>10}{'violations':>12}{'seconds':>9}  seed {chosen.seed}")
     for outcome in outcomes:
         remark = f"  skipped: {outcome.skipped}" if outcome.skipped else ""
         print(f"{outcome.proof:18}{outcome.runs:>10,}{len(outcome.violations):>12}{outcome.seconds:>9.1f}{remark}")

@@ -13,9 +13,12 @@ __all__ = [
     "format_duration",
     "format_timestamp",
     "parse_bytes",
+    "parse_duration",
     "parse_timestamp",
 ]
 
+_DURATION_SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_DURATION_SECONDS)})?")
 _BYTE_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgtp]?)(i?)b?)", re.IGNORECASE)
 
 
@@ -59,6 +62,18 @@ def format_duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "30d", "12h", "90 min", "45s" or "45".
+
+    Raises:
+        InvalidInput: No duration.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise InvalidInput(f"{text!r} is no duration: expected a number with s, min, h, d or w, such as 30d or 12h")
+    return float(found[1]) * _DURATION_SECONDS[found[2] or "s"]
 
 
 def format_timestamp(microseconds: int) -> str:

@@ -57,6 +57,9 @@ def test_each_worker_sees_a_gpu_of_its_own(lake: Lake, monkeypatch: pytest.Monke
     again = run(lake, gpu, workers=4)  # what is known needs none
     assert again.stages["captions"].cached
     assert devices(again) == {"3", "5"}
+    lake.dataset("texts").commit(pa.table([["new"], ["text 1"]], schema=_SCHEMA))
+    grown = run(lake, gpu, workers=4)  # nor does a row whose input is known
+    assert grown.stages["captions"].record.calls == {"test.gpu": 0}
 
 
 def test_operator_that_can_do_without_runs_without(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

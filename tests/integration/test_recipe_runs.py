@@ -112,6 +112,39 @@ def test_new_rows_are_computed_alone(tmp_path: Path) -> None:
     assert [commit.num_rows for commit in lake.dataset("curated").log()] == [2, 4]
 
 
+def test_recipe_that_gains_a_source_goes_on_with_what_is_known(tmp_path: Path) -> None:
+    lake = lake_with(tmp_path, ["apple", "pear"])
+    run(lake, recipe())
+    lake.create_dataset("more", type="TABLE", schema=SCHEMA, key="id", source=texts_of(["melon", "apple"]))
+    lake.create_dataset("unrelated", type="TABLE", schema=SCHEMA, key="id", source=texts_of(["melon"]))
+    alone = Recipe(
+        "alone",
+        sources={"texts": "unrelated"},
+        stages=[Stage(name="measure", operator=poison, settings={"log": ""})],
+        outputs={"final": {"stage": "measure", "dataset": "alone"}},
+    )
+    run(lake, alone)
+    both = Recipe(
+        "both",
+        sources={"texts": "texts", "more": "more"},
+        stages=[
+            Stage(
+                name="all",
+                sql="SELECT * FROM a UNION ALL SELECT * FROM b",
+                inputs={"a": "texts", "b": "more"},
+                key=["id"],
+            ),
+            Stage(name="measure", operator=poison, settings={"log": ""}),
+        ],
+        outputs={"final": {"stage": "measure", "dataset": "both"}},
+    )
+    found = run(lake, both)
+    assert computed(found)["measure"] == {"test.poison": 1}, "melon is known of a recipe over another dataset alone"
+    assert found.outputs["final"].num_rows == 4
+    lake.dataset("texts").purge(where="id = 'k00000'")
+    assert computed(run(lake, recipe()))["measure"] == {"test.poison": 1}, "what was purged is known nowhere"
+
+
 def test_explain_tells_the_way_of_a_sample(tmp_path: Path) -> None:
     lake = lake_with(tmp_path, ["apple", "ok", "bad-1", "short-1"])
     found = run(lake, recipe())

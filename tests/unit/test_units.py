@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.errors import InvalidInput
-from headrace.units import format_bytes, format_count, format_duration, format_timestamp, parse_timestamp
+from headrace.units import (
+    format_bytes,
+    format_count,
+    format_duration,
+    format_timestamp,
+    parse_duration,
+    parse_timestamp,
+)
 
 _LAST_MICROSECOND = 253_402_300_799_999_999  # of the year 9999
 
@@ -82,3 +89,26 @@ def test_parse_timestamp_takes_iso_8601(text: str, microseconds: int) -> None:
 def test_parse_timestamp_shows_the_form(text: str) -> None:
     with pytest.raises(InvalidInput, match="2026-11-01T00:00:00Z"):
         parse_timestamp(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("45", 45),
+        ("45s", 45),
+        ("90 min", 5_400),
+        ("12h", 43_200),
+        ("30d", 2_592_000),
+        ("1.5d", 129_600),
+        ("2w", 1_209_600),
+    ],
+    ids=["none", "seconds", "minutes", "hours", "days", "fraction", "weeks"],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1d", "3 months"], ids=["empty", "unit", "negative", "long"])
+def test_other_texts_are_no_durations(text: str) -> None:
+    with pytest.raises(InvalidInput, match="such as 30d"):
+        parse_duration(text)

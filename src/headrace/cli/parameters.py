@@ -11,10 +11,11 @@ import click
 from headrace.errors import InvalidInput
 from headrace.schema.references import Reference
 from headrace.schema.tags import Tag, parse_tag
-from headrace.units import parse_bytes
+from headrace.units import parse_bytes, parse_duration
 
 __all__ = [
     "BYTE_SIZE",
+    "DURATION",
     "LAKE_VARIABLE",
     "REFERENCE",
     "SHARE",
@@ -76,6 +77,18 @@ class _ByteSize(click.ParamType[int]):
             self.fail(error.message, param, ctx)
 
 
+class _Duration(click.ParamType[float]):
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return parse_duration(value)
+        except InvalidInput as error:
+            self.fail(error.message, param, ctx)
+
+
 class _Reference(click.ParamType[Reference]):
     """LAKE::DATASET and a selector; the lake comes from HEADRACE_LAKE where the text names none."""
 
@@ -106,6 +119,7 @@ class _Reference(click.ParamType[Reference]):
 
 
 BYTE_SIZE = _ByteSize()
+DURATION = _Duration()
 TAG = _Tag()
 SHARE = _Share()
 DATASET = _Reference(takes_selector=False)

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from headrace.curation.recipe import Recipe
 
-__all__ = ["load_recipe", "recipe_options"]
+__all__ = ["load_recipe", "recipe_options", "recipe_words"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -26,6 +26,12 @@ def recipe_options(function: Function) -> Function:
         help="Value of a parameter, read as YAML reads it, instead of the file's.",
     )(function)
     return click.argument("file", metavar="FILE", type=click.Path(path_type=Path))(function)
+
+
+def recipe_words(file: Path, settings: tuple[str, ...], lake: str | None = None) -> list[str]:
+    """The same recipe for the next command."""
+    chosen = [word for text in settings for word in ("--set", text)]
+    return [str(file), *chosen, *(() if lake is None else ("--lake", lake))]
 
 
 def load_recipe(file: Path, settings: tuple[str, ...]) -> Recipe:

@@ -62,4 +62,4 @@ def compile_command(stage: ReadStage, fields: CommandFields, *, folder: Path, pr
                     f"{stage.subject}: there is no file {fields.environment.requirements!r} in {str(folder)!r}",
                     node.at(["environment", "requirements"]),
                 )
-    return CommandWork(tuple(fields.command), tuple(files), python, requirements)
+    return CommandWork(tuple(fields.command), tuple(files), python, requirements, tuple(fields.media))

@@ -160,7 +160,8 @@ def _source(
     except HeadraceError as error:
         problems.add(f"{subject}: {error.message}", source.node.at(["ref"]))
         return None
-    return StaticSource(source.name, reference, fields.where, None if fields.columns is None else tuple(fields.columns))
+    columns = None if fields.columns is None else tuple(fields.columns)
+    return StaticSource(source.name, reference, fields.where, columns, source.node)
 
 
 def _stage(
@@ -210,7 +211,7 @@ def _stage(
         work = CheckWork(fields.check, fields.message)
     else:
         work = compile_command(stage, fields, folder=folder, problems=problems)
-    return StaticStage(fields.name, cast(StageKind, stage.kind), inputs, work, stage.node.place)
+    return StaticStage(fields.name, cast(StageKind, stage.kind), inputs, work, stage.node.place, stage.node)
 
 
 def _check_query(

@@ -6,26 +6,25 @@ computes the same inputs, on whatever machine, finds the block there. What is st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import blake3
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from headrace.curation.input_ids import ID_BYTES
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.replaced_media import PLACE_TYPE, place_column, view_column
 from headrace.datasets.columns import MEDIA_VIEW_TYPE
-from headrace.errors import DataCorrupted
+from headrace.errors import DataCorrupted, NotFound
 from headrace.storage.digests import DIGEST_BYTES, digest_of
 from headrace.storage.fan_out import in_order
 from headrace.storage.store import ObjectStore
 
-__all__ = ["DONE", "DROPPED", "FAILED", "Ledger", "block_schema"]
+__all__ = ["DONE", "DROPPED", "FAILED", "Ledger", "block_schema", "replaced_shards"]
 
 DONE: Final = 0
 DROPPED: Final = 1
@@ -57,17 +56,37 @@ class _Known:
     """All blocks together, one row for each input."""
 
     ids: NDArray[np.bytes_]  # [num_inputs], ascending
+    starts: NDArray[np.uint64]  # [num_inputs], their first 8 bytes: numbers are searched ten times as fast as texts
     table: pa.Table  # [num_inputs]
 
 
 class Ledger:
     """The blocks of one operator, one version of its code, one set of settings. Not thread-safe."""
 
-    def __init__(self, store: ObjectStore, base: str, *, schema: pa.Schema) -> None:
-        """`base` ends with a slash; `schema` is that of `block_schema`."""
+    def __init__(
+        self,
+        store: ObjectStore,
+        base: str,
+        *,
+        schema: pa.Schema,
+        read_also: Sequence[str] = (),
+        columns: Collection[str] | None = None,
+    ) -> None:
+        """
+        Args:
+            base: Where blocks are written; ends with a slash.
+            schema: That of `block_schema`.
+            read_also: Other bases whose blocks count as well.
+            columns: Outputs that `table` needs beside input, state and attempt, for those who only look; None: all.
+        """
         self._store = store
         self._base = base
-        self._schema = schema
+        self._read = (base, *read_also)
+        read = schema.names if columns is None else ["_input", "_state", "_attempt", *columns]
+        self._schema = pa.schema([field for field in schema if field.name in read])
+        self._options = pa.ipc.IpcReadOptions(
+            included_fields=None if columns is None else [schema.get_field_index(name) for name in self._schema.names]
+        )
         self._blocks: dict[str, pa.Table] = {}
         self._known: _Known | None = None
 
@@ -77,10 +96,12 @@ class Ledger:
         Raises:
             DataCorrupted: A block is not what was written.
         """
-        keys = [stat.key for stat in self._store.list(self._base) if stat.key.endswith(".block")]
+        stats = (stat for base in self._read for stat in self._store.list(base))
+        keys = [stat.key for stat in stats if stat.key.endswith(".block")]
         new = [key for key in keys if key not in self._blocks]
-        for key, data in zip(new, in_order(self._store, self._store.get, new), strict=True):
-            self._blocks[key] = self._decoded(key, data)
+        for key, data in zip(new, in_order(self._store, self._data, new), strict=True):
+            if data is not None:
+                self._blocks[key] = self._decoded(key, data)
         if new or self._known is None:
             self._known = self._merged()
 
@@ -92,8 +113,17 @@ class Ledger:
         known = self._all()
         if not len(known.ids):
             return np.full(len(ids), -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(known.ids, ids), len(known.ids) - 1)
-        return np.where(known.ids[places] == ids, places, -1).astype(np.int64)
+        starts = _starts_of(ids)
+        order = np.argsort(starts)  # neighbours are found in memory that is near
+        places = np.empty(len(ids), dtype=np.int64)
+        places[order] = np.searchsorted(known.starts, starts[order])
+        places = np.minimum(places, len(known.ids) - 1)
+        is_known = known.ids[places] == ids
+        twins = np.flatnonzero(~is_known & (known.starts[places] == starts))  # of which only the first 8 bytes agree
+        if len(twins):
+            places[twins] = np.minimum(np.searchsorted(known.ids, ids[twins]), len(known.ids) - 1)
+            is_known[twins] = known.ids[places[twins]] == ids[twins]
+        return np.where(is_known, places, -1)
 
     @property
     def table(self) -> pa.Table:
@@ -118,6 +148,13 @@ class Ledger:
         """Whether somebody has put the block about exactly these inputs meanwhile; `places` does not know it then."""
         return self._store.stat(f"{self._base}{_name_of(ids, attempt)}.block") is not None
 
+    def _data(self, key: str) -> bytes | None:
+        """None: it was purged since it was listed."""
+        try:
+            return self._store.get(key)
+        except NotFound:
+            return None
+
     def _all(self) -> _Known:
         if self._known is None:
             self.refresh()
@@ -129,17 +166,43 @@ class Ledger:
         name = f"{self._store.uri}/{key}"
         if digest_of(memoryview(data)[DIGEST_BYTES:]) != data[:DIGEST_BYTES]:
             raise DataCorrupted(f"{name} is not what was written; delete it, and its rows are computed anew")
-        return pa.ipc.open_file(data[DIGEST_BYTES:]).read_all().cast(self._schema)
+        table = pa.ipc.open_file(pa.py_buffer(data).slice(DIGEST_BYTES), options=self._options).read_all()
+        return table if table.schema == self._schema else table.cast(self._schema)
 
     def _merged(self) -> _Known:
         tables = [self._blocks[key] for key in sorted(self._blocks)]
         table = pa.concat_tables(tables) if tables else self._schema.empty_table()
         table = table.combine_chunks()
-        order = pc.sort_indices(table, sort_keys=[("_input", "ascending"), ("_attempt", "ascending")])
-        ids = _ids_of(table.column("_input"))[order.to_numpy()]
+        ids = _ids_of(table.column("_input"))
+        attempts = table.column("_attempt").to_numpy()
+        order = np.lexsort((attempts, ids)) if (attempts != 1).any() else _order_of(ids)
+        ids = ids[order]
         is_last = np.ones(len(ids), dtype=bool)
         is_last[:-1] = ids[1:] != ids[:-1]
-        return _Known(ids[is_last], table.take(order.filter(pa.array(is_last))))
+        ids = ids[is_last]
+        return _Known(ids, _starts_of(ids), table.take(pa.array(order[is_last])))
+
+
+def replaced_shards(store: ObjectStore, base: str) -> set[str]:
+    """Digests of the shards with media that the operator of a ledger wrote anew; `base` is the ledger's.
+
+    Raises:
+        DataCorrupted: A block cannot be read.
+    """
+    found: set[str] = set()
+    for stat in store.list(base):
+        if not stat.key.endswith(".block"):
+            continue
+        try:
+            blocks = pa.ipc.open_file(pa.py_buffer(store.get(stat.key)).slice(DIGEST_BYTES))
+            names = [name for name in blocks.schema.names if name.startswith(place_column(""))]
+            if not names:
+                return set()  # all blocks of a ledger have the same columns
+            table = blocks.read_all()
+        except pa.ArrowException as error:
+            raise DataCorrupted(f"{store.uri}/{stat.key} is not what was written; delete it") from error
+        found.update(place["shard"] for name in names for place in table.column(name).drop_null().to_pylist())
+    return found
 
 
 def _block_name(block: pa.Table) -> str:
@@ -153,6 +216,22 @@ def _name_of(
 ) -> str:
     """Which inputs it is about, and at which attempt."""
     return f"{blake3.blake3(np.sort(ids).tobytes()).hexdigest(length=20)}-{attempt}"
+
+
+def _order_of(
+    ids: NDArray[np.bytes_],  # [num_inputs]
+) -> NDArray[np.int64]:  # [num_inputs]
+    """An order in which they ascend, equal ones as they come. Numbers are sorted three times as fast as texts."""
+    starts = _starts_of(ids)
+    order = np.argsort(starts, kind="stable")
+    has_twins = (starts[order][1:] == starts[order][:-1]) & (ids[order][1:] != ids[order][:-1])
+    return np.argsort(ids, kind="stable") if has_twins.any() else order
+
+
+def _starts_of(
+    ids: NDArray[np.bytes_],  # [num_inputs]
+) -> NDArray[np.uint64]:  # [num_inputs]
+    return np.ascontiguousarray(ids).view(">u8")[::2].astype(np.uint64)
 
 
 def _ids_of(column: pa.ChunkedArray) -> NDArray[np.bytes_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,15 +21,14 @@ from headrace.curation.executor.task_running import failed_block
 from headrace.curation.input_ids import input_ids
 from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
-from headrace.curation.replaced_media import AT, PLACE_TYPE, place_column, view_column
+from headrace.curation.operator_columns import columns_after, missing_inputs
+from headrace.curation.replaced_media import AT, place_column, put_new_media, view_column
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
-from headrace.datasets.columns import MEDIA_VIEW_TYPE
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
-from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner"]
+__all__ = ["ChunkSize", "Measured", "OperatorStage", "TaskRunner", "ledger_base", "open_ledgers"]
 
 Measured = Callable[[pa.Table, int], NDArray[np.bool_]]
 """(rows, number of the first) -> which of them are measured, [num_rows]; the others get nulls and stay."""
@@ -94,40 +93,19 @@ class OperatorStage:
         self._measured = measured
         self._chunk = chunk or ChunkSize()
         self._retries = retries
-        self._ledgers = [
-            Ledger(stage_store.store, ledger_base(stage_store, step), schema=block_schema(step.spec)) for step in steps
-        ]
+        self._ledgers = open_ledgers(stage_store, steps)
         self._media = MediaAccess({}, stage_store.store, stage_store.base)  # for blocks of rows that were given up
         self._claims = ChunkClaims(stage_store.store, stage_store.base, steps=self._steps)
         self.calls = {step.spec.name: 0 for step in steps}
 
     def result_schema(self, schema: pa.Schema) -> pa.Schema:
         """Columns that the stage gives for rows of this schema; an output of the same name replaces a column."""
-        fields = {field.name: field for field in schema}
-        for step in self._steps:
-            for name, kind in step.spec.outputs.items():
-                column = step.outputs[name]
-                fields[column] = pa.field(column, kind)
-            for name in step.spec.replaces:
-                fields[AT + step.columns[name]] = pa.field(AT + step.columns[name], PLACE_TYPE)
-        return pa.schema(list(fields.values()))
+        return columns_after(self._steps, schema)
 
     def check(self, schema: pa.Schema) -> None:
         """Raise `InvalidInput` if a step reads a column that is not there, or media from one that holds none."""
-        for step in self._steps:
-            for name, column in step.columns.items():
-                if column not in schema.names:
-                    raise InvalidInput(
-                        f"stage {self._name!r}: {step.spec.name} reads column {column!r} as {name!r}, which is not "
-                        f"there.{near_miss_or_known(column, schema.names)} To read another one: columns: "
-                        f"{{{name}: …}}"
-                    )
-                is_media = schema.field(column).type == MEDIA_VIEW_TYPE
-                if is_media != (step.spec.inputs[name] == "media"):
-                    raise InvalidInput(
-                        f"stage {self._name!r}: {step.spec.name} wants {'no ' if is_media else ''}media as {name!r}; "
-                        f"column {column!r} holds {'media' if is_media else str(schema.field(column).type)}"
-                    )
+        for missing in missing_inputs(self._steps, schema):
+            raise InvalidInput(f"stage {self._name!r}: {missing.message}")
 
     def run(self, rows: StageRows, *, runner: TaskRunner, progress: Progress) -> StageResult:
         """Compute what is not known, then put the result together.
@@ -314,17 +292,47 @@ class OperatorStage:
             for name in step.spec.replaces:
                 column = step.columns[name]
                 places = ledger.table.column(place_column(name)).take(indices)
-                is_new = places.is_valid()
                 views = ledger.table.column(view_column(name)).take(indices)
-                columns[column] = pc.if_else(is_new, views, columns[column])
-                earlier = columns.get(AT + column, pa.nulls(table.num_rows, PLACE_TYPE))
-                columns[AT + column] = pc.if_else(is_new, places, earlier)
+                put_new_media(columns, column, places=places, views=views)
         return pa.table(columns)
 
 
 def ledger_base(stage_store: StageStore, step: Step) -> str:
     """Where the blocks of a step lie."""
-    return f"{stage_store.base}operators/{step.key[:2]}/{step.key}/"
+    return stage_store.base + _ledger_folder(step)
+
+
+def open_ledgers(
+    stage_store: StageStore, steps: Sequence[Step], *, columns: Collection[str] | None = None
+) -> list[Ledger]:
+    """The ledger of each step, which knows what recipes over some of the same datasets have found as well.
+
+    New media lies beside the blocks that speak of it, so an operator that writes media knows its own scope only.
+
+    Args:
+        columns: Columns of rows that are read of it, for those who only look; None: all.
+    """
+    related = stage_store.related()
+    return [
+        Ledger(
+            stage_store.store,
+            ledger_base(stage_store, step),
+            schema=block_schema(step.spec),
+            read_also=() if step.spec.replaces else [base + _ledger_folder(step) for base in related],
+            columns=None if columns is None else _columns_needed(step, columns),
+        )
+        for step in steps
+    ]
+
+
+def _columns_needed(step: Step, columns: Collection[str]) -> list[str]:
+    """Of a ledger: outputs that are among the columns, and what became of replaced media."""
+    outputs = [name for name in step.spec.outputs if step.outputs[name] in columns]
+    return [*outputs, *(of(name) for name in step.spec.replaces for of in (place_column, view_column))]
+
+
+def _ledger_folder(step: Step) -> str:
+    return f"operators/{step.key[:2]}/{step.key}/"
 
 
 def _records(table: pa.Table, places: NDArray[np.int64], step: Step, record: pa.Table, schema: pa.Schema) -> pa.Table:

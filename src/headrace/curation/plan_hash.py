@@ -121,7 +121,12 @@ class _Hashing:
                     for argument in work.arguments
                 ]
                 requirements = None if work.requirements is None else _file_digest(work.requirements, stage)
-                return {"command": arguments, "python": work.python, "requirements": requirements}
+                return {
+                    "command": arguments,
+                    "python": work.python,
+                    "requirements": requirements,
+                    "media": sorted(work.media),
+                }
 
     def _uses_of(self, stage: StaticStage) -> tuple[str, ...]:
         if not isinstance(stage.work, OperatorWork):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headrace.curation.executor.step import Step
-from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.plan_hash import PlanHash
+from headrace.curation.planned_stage import PlannedStage, totals_of
 from headrace.curation.run_options import BadRowLimit, RunOptions
+from headrace.curation.run_records import newest_runs
+from headrace.curation.schema_flow import flow_schemas
 from headrace.curation.sources import OpenSource, lake_uri, open_sources
 from headrace.curation.stage_cache import StageCache, stage_key
-from headrace.curation.stage_graph import graph_of
+from headrace.curation.stage_graph import NodeMark, graph_of
 from headrace.curation.stage_result import StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
-from headrace.curation.static_plan import CheckWork, OperatorWork, StaticPlan, StaticSource, StaticStage
+from headrace.curation.stage_work import is_operator_stage, passes_through, steps_of
+from headrace.curation.static_plan import StaticPlan, StaticSource, StaticStage
 from headrace.datasets.lake import Lake
 from headrace.errors import InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
@@ -25,18 +26,13 @@ from headrace.storage.digests import digest_hex
 from headrace.units import parse_bytes
 
 if TYPE_CHECKING:
+    from headrace.curation.plan_estimate import KnownRows
     from headrace.curation.recipe_run import Run
 
-__all__ = [
-    "PlannedStage",
-    "RecipePlan",
-    "default_lake",
-    "is_operator_stage",
-    "passes_through",
-    "source_key",
-    "sources_read",
-    "steps_of",
-]
+__all__ = ["RecipePlan", "default_lake", "source_key", "sources_read"]
+
+_RUNS_LOOKED_AT = 100
+"""Newest runs that tell how long stages take."""
 
 
 def default_lake(static: StaticPlan, *, folder: Path) -> str:
@@ -54,30 +50,6 @@ def default_lake(static: StaticPlan, *, folder: Path) -> str:
     )
 
 
-def is_operator_stage(stage: StaticStage) -> bool:
-    """Whether it runs sample or batch operators, row by row."""
-    return isinstance(stage.work, OperatorWork) and all(use.operator.kind != "table" for use in stage.work.uses)
-
-
-def passes_through(stage: StaticStage) -> bool:
-    """Whether it hands its only input on as it is."""
-    return isinstance(stage.work, CheckWork) and len(stage.inputs) == 1
-
-
-def steps_of(stage: StaticStage, keys: Sequence[str]) -> list[Step]:
-    """The operators of a stage; `keys` are their digests, see `PlanHash.uses`."""
-    if not isinstance(stage.work, OperatorWork):
-        return []
-    steps: list[Step] = []
-    for use, key in zip(stage.work.uses, keys, strict=True):
-        spec = use.operator
-        if not isinstance(spec, OperatorSpec):
-            raise TypeError(f"operator {spec.name} comes from a catalogue that only describes")
-        outputs = {name: name for name in spec.outputs}
-        steps.append(Step(spec, columns=dict(use.columns), outputs=outputs, settings=dict(use.settings), key=key))
-    return steps
-
-
 def source_key(source: OpenSource) -> str:
     """The cache key of a source's rows. Its name counts, because rows say where their media lies."""
     document = {
@@ -89,36 +61,6 @@ def source_key(source: OpenSource) -> str:
         "columns": None if source.columns is None else sorted(source.columns),
     }
     return stage_key(digest_hex(canonical_json(document)), {})
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStage:
-    """What a run would do for one stage.
-
-    Attributes:
-        rows_in: None where it depends on a stage that is not known yet.
-        cached: The whole result is known.
-    """
-
-    name: str
-    kind: str
-    summary: str
-    inputs: tuple[str, ...]
-    rows_in: int | None
-    rows_out: int | None
-    cached: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain document."""
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "summary": self.summary,
-            "inputs": list(self.inputs),
-            "rows_in": self.rows_in,
-            "rows_out": self.rows_out,
-            "cached": self.cached,
-        }
 
 
 class RecipePlan:
@@ -147,6 +89,9 @@ class RecipePlan:
         self.sources: dict[str, OpenSource] = {source.name: source for source in sources}
         self.stage_store = StageStore(lake, [source.uid for source in self.sources.values()])
         self.cache = StageCache(self.stage_store)
+        self.steps = {
+            stage.name: steps_of(stage, hashes.uses[stage.name]) for stage in static.stages if is_operator_stage(stage)
+        }
 
     @property
     def hash(self) -> str:
@@ -158,34 +103,58 @@ class RecipePlan:
         inputs = {item.name: results[item.origin].content_id for item in stage.inputs}
         return stage_key(self.hashes.works[stage.name], inputs)
 
+    def check_columns(self) -> None:
+        """Follow the columns of the sources through the stages; reads no row.
+
+        Raises:
+            InvalidRecipe: A stage reads columns that are not there, or of another type; all that are wrong at once.
+        """
+        self._known_rows()
+
     def stages(self) -> list[PlannedStage]:
-        """Each stage with what is known of it now; runs nothing."""
+        """Each stage with what is known of it now, and what a run would have to do; runs nothing.
+
+        Raises:
+            InvalidRecipe: As `check_columns`.
+        """
+        from headrace.curation.plan_estimate import estimate_stages
+        from headrace.curation.time_estimate import EarlierRuns
+
+        return estimate_stages(
+            self.static,
+            self._known_rows(),
+            sources=self.sources,
+            steps=self.steps,
+            works=self.hashes.works,
+            stage_store=self.stage_store,
+            earlier=EarlierRuns(newest_runs(self.lake.store, limit=_RUNS_LOOKED_AT)),
+        )
+
+    def _known_rows(self) -> KnownRows:
+        """Results that lie in the lake, and the columns of all others."""
+        from headrace.curation.plan_estimate import KnownRows
+
         known: dict[str, StageRows] = {}
+        results: dict[str, StageResult] = {}
         for name, source in self.sources.items():
             found = self.cache.find(source_key(source))
             if found is not None:
                 known[name] = found.rows
-        planned: list[PlannedStage] = []
         for stage in self.static.stages:
             origins = [item.origin for item in stage.inputs]
-            result: StageResult | None = None
-            if all(origin in known for origin in origins):
-                result = self.cache.find(self.key_of(stage, known))
+            if not all(origin in known for origin in origins):
+                continue
+            result = self.cache.find(self.key_of(stage, known))
             if result is not None:
+                results[stage.name] = result
                 known[stage.name] = known[origins[0]] if passes_through(stage) else result.rows
-            counts = [self._rows_of(origin, known) for origin in origins]
-            planned.append(
-                PlannedStage(
-                    stage.name,
-                    stage.kind,
-                    stage.summary,
-                    tuple(origins),
-                    rows_in=None if None in counts else sum(count or 0 for count in counts),
-                    rows_out=None if result is None else result.rows.num_rows,
-                    cached=result is not None,
-                )
-            )
-        return planned
+        schemas = flow_schemas(
+            self.static,
+            sources=self.sources,
+            steps=self.steps,
+            known={name: rows.schema for name, rows in known.items()},
+        )
+        return KnownRows(known, results, schemas)
 
     def run(
         self,
@@ -210,6 +179,7 @@ class RecipePlan:
 
         Raises:
             GateFailed: A check does not hold; no output was committed.
+            InvalidRecipe: As `check_columns`; nothing ran.
             InvalidInput: An argument is none of the above, or a stage cannot work on its rows.
         """
         from headrace.curation.recipe_run import run_plan
@@ -225,12 +195,18 @@ class RecipePlan:
         )
         return run_plan(self, options=options, progress=progress)
 
-    def mermaid(self) -> str:
-        """The graph of the stages for diagrams."""
-        return graph_of(self.static).mermaid()
+    def mermaid(self, stages: Sequence[PlannedStage] | None = None) -> str:
+        """The graph of the stages for diagrams, coloured by what is known.
+
+        Args:
+            stages: What `stages()` gave; None: it is asked.
+        """
+        found = self.stages() if stages is None else stages
+        return graph_of(self.static).mermaid(marks={stage.name: _mark(stage) for stage in found})
 
     def to_json(self) -> dict[str, Any]:
         """The plan as a plain document."""
+        stages = self.stages()
         return {
             "recipe": self.static.name,
             "plan_hash": self.hash,
@@ -238,18 +214,14 @@ class RecipePlan:
                 name: {"snapshot": source.snapshot.id, "num_rows": source.snapshot.num_rows}
                 for name, source in self.sources.items()
             },
-            "stages": [stage.to_json() for stage in self.stages()],
+            "stages": [stage.to_json() for stage in stages],
+            "total": totals_of(stages).to_json(),
+            "mermaid": self.mermaid(stages),
             "outputs": {output.name: output.dataset for output in self.static.outputs},
         }
 
     def __repr__(self) -> str:
         return f"<RecipePlan {self.static.name} {self.hash[:12]}, {len(self.static.stages)} stages>"
-
-    def _rows_of(self, origin: str, known: Mapping[str, StageRows]) -> int | None:
-        if origin in known:
-            return known[origin].num_rows
-        source = self.sources.get(origin)
-        return source.snapshot.num_rows if source is not None and source.where is None else None
 
 
 def sources_read(static: StaticPlan) -> list[StaticSource]:
@@ -257,3 +229,12 @@ def sources_read(static: StaticPlan) -> list[StaticSource]:
     read = {item.origin for stage in static.stages for item in stage.inputs}
     read.update(output.stage for output in static.outputs)
     return [source for source in static.sources if source.name in read]
+
+
+def _mark(stage: PlannedStage) -> NodeMark:
+    most = stage.to_do.at_most
+    if stage.cached:
+        return NodeMark(stage.reuse, "known")
+    if most is None:
+        return NodeMark(stage.reuse, "rows to do: ?")
+    return NodeMark(stage.reuse, f"rows to do: {'' if stage.to_do.exact is not None else '<= '}{most:,}")

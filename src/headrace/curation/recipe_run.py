@@ -5,31 +5,39 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from headrace.curation.cleaning_mark import wait_while_cleaned
+from headrace.curation.curated_rows import recipe_origins
 from headrace.curation.drawing import draw_order
-from headrace.curation.executor.step import Step
+from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import Measured, OperatorStage
 from headrace.curation.output_commits import commit_output, committed_output
-from headrace.curation.recipe_plan import RecipePlan, is_operator_stage, passes_through, source_key, steps_of
+from headrace.curation.recipe_plan import RecipePlan, source_key
 from headrace.curation.run_options import RunOptions
 from headrace.curation.run_records import RunRecord, StageRecord, new_run_id, write_run
 from headrace.curation.run_workers import RunWorkers
+from headrace.curation.settings import Setting, SettingRole
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
-from headrace.curation.stage_rows import StageRows
+from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_work import is_operator_stage, passes_through
 from headrace.curation.static_plan import OperatorWork, Sampling, StaticStage
 from headrace.curation.table_stage_dispatch import run_table_stage
+from headrace.datasets.collector_process import this_process
 from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import HeadraceError, InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
+
+if TYPE_CHECKING:
+    from headrace.curation.stage_summary import StageSummary
 
 __all__ = ["Run", "RunStage", "run_plan", "run_stages"]
 
@@ -40,7 +48,9 @@ class RunStage:
 
     record: StageRecord
     result: StageResult
-    _read: Callable[[StageRows], pa.Table]
+    _run_id: str
+    _stage_store: StageStore
+    _inputs: Mapping[str, StageRows]
 
     @property
     def rows_in(self) -> int:
@@ -65,15 +75,21 @@ class RunStage:
 
     def to_arrow(self) -> pa.Table:
         """The rows that went on; media as structs without bytes."""
-        return self._read(self.result.rows)
+        return self._stage_store.table(self.result.rows)
 
     def dropped_rows(self) -> pa.Table:
         """`_id`, operator, reason, value and threshold of each row that was dropped."""
-        return self._read(self.result.dropped)
+        return self._stage_store.table(self.result.dropped)
 
     def quarantined_rows(self) -> pa.Table:
         """`_id`, operator, class, message and attempt of each row that failed."""
-        return self._read(self.result.failed)
+        return self._stage_store.table(self.result.failed)
+
+    def summary(self) -> StageSummary:
+        """Why rows left, histograms with the cut, and 20 kept and 20 dropped samples."""
+        from headrace.curation.stage_summary import summarise_stage
+
+        return summarise_stage(self._stage_store, self.record, self.result, inputs=self._inputs, run_id=self._run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +151,11 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
 
     Raises:
         GateFailed: A check did not hold; no output was committed.
-        InvalidInput: An operator needs a GPU, or more memory, than there is; nothing has run then.
+        InvalidInput: An operator needs a GPU, or more memory, than there is; nothing ran, and no run is written down.
+        InvalidRecipe: A stage reads columns that are not there; nothing ran, and no run is written down.
         HeadraceError: As the stages raise.
     """
+    plan.check_columns()
     run = _Running(plan, options or RunOptions(), progress)
     try:
         run.check_needs()
@@ -147,6 +165,7 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
     plan.lake.store.prepare_for_writing()
     write_run(plan.stage_store, run.record)
     try:
+        wait_while_cleaned(plan.stage_store.store, plan.stage_store.base)
         found = run.run()
     except BaseException as error:
         failed = replace(
@@ -166,6 +185,7 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
 
 def run_stages(plan: RecipePlan, *, options: RunOptions) -> Mapping[str, RunStage]:
     """Run the stages alone: nothing is committed or written down."""
+    plan.check_columns()
     run = _Running(plan, options, NO_PROGRESS)
     try:
         run.check_needs()
@@ -180,11 +200,7 @@ class _Running:
         self._plan = plan
         self._options = options
         self._progress = progress
-        self._steps: dict[str, list[Step]] = {
-            stage.name: steps_of(stage, plan.hashes.uses[stage.name])
-            for stage in plan.static.stages
-            if is_operator_stage(stage)
-        }
+        self._steps = plan.steps
         self._workers = RunWorkers(
             plan.lake, plan.stage_store, sources=plan.sources, steps=self._steps, options=options
         )
@@ -202,6 +218,7 @@ class _Running:
                 name: {"lake": source.lake.uri, "reference": source.reference, "key": source_key(source)}
                 for name, source in plan.sources.items()
             },
+            process=this_process(),
         )
 
     def close(self) -> None:
@@ -209,13 +226,13 @@ class _Running:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def check_needs(self) -> None:
-        """Raise `InvalidInput` where the machine lacks what an operator needs; a stage that is known needs nothing."""
+        """Raise `InvalidInput` where the machine lacks what an operator needs; one that is not called needs nothing."""
         try:
             self._workers.check(self._steps)
         except InvalidInput:
             if self._options.retries:
                 raise
-            known = {stage.name for stage in self._plan.stages() if stage.cached}
+            known = {stage.name for stage in self._plan.stages() if stage.cached or stage.to_do.at_most == 0}
             self._workers.check(name for name in self._steps if name not in known)
 
     def run_stages(self) -> None:
@@ -291,8 +308,17 @@ class _Running:
             cached=is_cached,
             calls=result.calls,
             seconds=time.monotonic() - begin,
+            compared=_named_by_settings(stage, role="column"),
+            conditions=_named_by_settings(stage, role="condition"),
+            work=self._plan.hashes.works[stage.name],
+            operators=self._operator_keys(stage),
         )
-        self.stages[stage.name] = RunStage(record, result, self._plan.stage_store.table)
+        inputs = {item.origin: self._known[item.origin] for item in stage.inputs}
+        self.stages[stage.name] = RunStage(record, result, self.record.run_id, self._plan.stage_store, inputs)
+
+    def _operator_keys(self, stage: StaticStage) -> list[str]:
+        """Names of the ledgers that it reads."""
+        return list(self._plan.hashes.uses[stage.name]) if is_operator_stage(stage) else []
 
     def _computed(self, stage: StaticStage) -> StageResult:
         if is_operator_stage(stage):
@@ -314,6 +340,11 @@ class _Running:
             options=self._options,
             folder=self._plan.folder,
             scratch=self._scratch,
+            media=MediaAccess(
+                {name: source.snapshot for name, source in self._plan.sources.items()},
+                self._plan.stage_store.store,
+                self._plan.stage_store.base,
+            ),
             progress=self._progress,
         )
 
@@ -359,6 +390,13 @@ class _Running:
             rows,
             stage_store=self._plan.stage_store,
             sources=self._plan.sources,
+            origins=recipe_origins(
+                self._plan.lake,
+                self._plan.sources,
+                recipe=self._plan.static.name,
+                plan_hash=self._plan.hash,
+                run_id=self.record.run_id,
+            ),
             message=f"recipe {self.record.recipe}, plan {self._plan.hash[:12]}, run {self.record.run_id}, of {read}",
             progress=self._progress,
         )
@@ -371,6 +409,21 @@ class _Running:
                 metrics={"rows_out": float(rows.num_rows)},
             )
         return snapshot
+
+
+def _named_by_settings(stage: StaticStage, *, role: SettingRole) -> list[str]:
+    """Columns or expressions that the settings of a table operator name, for `explain`."""
+    work = stage.work
+    if not isinstance(work, OperatorWork) or is_operator_stage(stage):
+        return []
+    named: list[str] = []
+    for use in work.uses:
+        values = dict(use.settings)
+        for name, setting in use.operator.settings.items():
+            if isinstance(setting, Setting) and setting.role == role:
+                value = values.get(name)
+                named += [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    return named
 
 
 def _point_to(snapshot: Snapshot, name: str) -> None:

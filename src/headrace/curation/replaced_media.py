@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.datasets.columns import MEDIA_VIEW_TYPE
 from headrace.datasets.probes.image_header import probe_image
@@ -14,7 +15,16 @@ from headrace.storage.digests import check_of, digest_of
 from headrace.storage.shards import ShardWriter, shard_key
 from headrace.storage.store import ObjectStore
 
-__all__ = ["AT", "PLACE_TYPE", "media_view", "pack_media", "place_column", "read_places", "view_column"]
+__all__ = [
+    "AT",
+    "PLACE_TYPE",
+    "media_view",
+    "pack_media",
+    "place_column",
+    "put_new_media",
+    "read_places",
+    "view_column",
+]
 
 PLACE_TYPE: Final = pa.struct(
     [
@@ -62,6 +72,16 @@ def pack_media(
     ]
     views = [None if value is None else media_view(value) for value in values]
     return pa.array(places, PLACE_TYPE), pa.array(views, MEDIA_VIEW_TYPE)
+
+
+def put_new_media(
+    columns: dict[str, pa.ChunkedArray | pa.Array], name: str, *, places: pa.Array, views: pa.Array
+) -> None:
+    """Let a media column of rows speak of what was written anew, where there is any; both [num_rows], as packed."""
+    is_new = places.is_valid()
+    columns[name] = pc.if_else(is_new, views, columns[name])
+    earlier = columns.get(AT + name, pa.nulls(len(places), PLACE_TYPE))
+    columns[AT + name] = pc.if_else(is_new, places, earlier)
 
 
 def media_view(data: bytes) -> dict[str, object]:

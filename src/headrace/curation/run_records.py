@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from headrace.curation.stage_rows import StageStore
-from headrace.datasets.derived_views import CURATION
+from headrace.curation.stage_rows import StageStore, list_scopes
 from headrace.errors import InvalidInput, NotFound
 from headrace.schema.near_misses import near_miss
 from headrace.storage.canonical import read_json
 from headrace.storage.store import ObjectStore
 
-__all__ = ["RunRecord", "StageRecord", "find_run", "list_runs", "new_run_id", "write_run"]
+__all__ = ["RunRecord", "StageRecord", "find_run", "list_runs", "new_run_id", "newest_runs", "write_run"]
 
 RunState = Literal["running", "finished", "failed"]
 
@@ -39,6 +38,10 @@ class StageRecord:
     cached: bool  # found as a whole
     calls: dict[str, int]  # operator -> rows that it was called for
     seconds: float
+    compared: list[str] = field(default_factory=list)  # columns that the settings of a table operator name
+    conditions: list[str] = field(default_factory=list)  # expressions in its settings
+    work: str = ""  # digest of what it does, without what it reads
+    operators: list[str] | None = None  # digests of its operators, which name their ledgers; None: not written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class RunRecord:
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> lake, reference, stage key
     stages: list[StageRecord] = field(default_factory=list)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> dataset, snapshot, num_rows
+    process: str | None = None  # which one, for its neighbours on the same machine
 
     @property
     def num_quarantined(self) -> int:
@@ -75,8 +79,9 @@ class RunRecord:
 
 
 def new_run_id() -> str:
-    """Sorts by time; unique among machines."""
-    return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+    """Sorts by time, to a quarter of a millisecond; unique among machines."""
+    now = time.time()
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{int(now % 1 * 4096):03x}{secrets.token_hex(2)}"
 
 
 def write_run(stage_store: StageStore, record: RunRecord) -> None:
@@ -87,11 +92,21 @@ def write_run(stage_store: StageStore, record: RunRecord) -> None:
 
 def list_runs(store: ObjectStore) -> list[RunRecord]:
     """Each run as it stands, the newest first."""
+    return newest_runs(store, limit=None)
+
+
+def newest_runs(store: ObjectStore, *, limit: int | None, base: str | None = None) -> list[RunRecord]:
+    """The newest runs as they stand, the newest first.
+
+    Args:
+        limit: How many; None: all.
+        base: Of the stage store whose runs are meant; None: of all.
+    """
     newest: dict[str, str] = {}
-    for run_id, key in _keys(store):
+    for run_id, key in _keys(store) if base is None else _keys_below(store, base):
         if run_id not in newest or newest[run_id].endswith(".running.json"):
             newest[run_id] = key
-    return [_read(store, newest[run_id]) for run_id in sorted(newest, reverse=True)]
+    return [_read(store, newest[run_id]) for run_id in sorted(newest, reverse=True)[:limit]]
 
 
 def find_run(store: ObjectStore, run_id: str) -> RunRecord:
@@ -110,9 +125,15 @@ def find_run(store: ObjectStore, run_id: str) -> RunRecord:
 
 
 def _keys(store: ObjectStore) -> Iterator[tuple[str, str]]:
-    for stat in store.list(CURATION):
-        folder, _, name = stat.key.rpartition("/")
-        if folder.endswith("/runs") and name.endswith(".json"):
+    """(id, key) of what is written down of runs. Results, of which there are many more, are not listed."""
+    for base in list_scopes(store):
+        yield from _keys_below(store, base)
+
+
+def _keys_below(store: ObjectStore, base: str) -> Iterator[tuple[str, str]]:
+    for stat in store.list(f"{base}runs/"):
+        name = stat.key.rpartition("/")[2]
+        if name.endswith(".json"):
             yield name.partition(".")[0], stat.key
 
 

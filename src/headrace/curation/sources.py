@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,30 +73,40 @@ class OpenSource:
                 )
         return pa.schema([field for field in schema if field.name.startswith("_") or field.name in self.columns])
 
-    def write_rows(self, stage_store: StageStore) -> StageRows:
-        """Its rows in the snapshot's order, without those that `where` leaves out."""
-        schema = self.schema
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Its rows in the snapshot's order, without those that `where` leaves out; at least one table.
+
+        Args:
+            columns: Of `schema`, in any order; None: all.
+        """
+        wanted = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         chosen = None if self.where is None else Filter.parse(self.where, source_schema(self.snapshot))
-        writer = stage_store.writer(schema)
-        start = num_written = 0
-        for table in self.snapshot.narrow(["_id", "_digest", *self.snapshot.schema.names]):
-            numbers = np.arange(start, start + table.num_rows)  # [num_rows]
-            start += table.num_rows
-            columns = {
+        read = {*wanted.names, *(() if chosen is None else chosen.columns)}
+        row_start = num_given = 0
+        stored = ["_id", "_digest", *self.snapshot.schema.names]
+        for table in self.snapshot.narrow([name for name in stored if name in read] or ["_id"]):
+            found = {
                 "_source": pa.array([self.name] * table.num_rows, pa.string()),
-                "_row": pa.array(numbers, pa.int64()),
+                "_row": pa.array(np.arange(row_start, row_start + table.num_rows), pa.int64()),
                 **{column: table.column(column) for column in table.column_names},
             }
-            rows = pa.table([columns[field.name] for field in schema], schema=schema)
+            row_start += table.num_rows
+            rows = pa.table([found[field.name] for field in wanted], schema=wanted)
             if chosen is not None:
                 keep: NDArray[np.bool_] = chosen.mask(table)
                 rows = rows.filter(pa.array(keep))
             if self.num_rows is not None:
-                rows = rows.slice(0, self.num_rows - num_written)
-            writer.add(rows)
-            num_written += rows.num_rows
-            if num_written == self.num_rows:
+                rows = rows.slice(0, self.num_rows - num_given)
+            yield rows
+            num_given += rows.num_rows
+            if num_given == self.num_rows:
                 break
+
+    def write_rows(self, stage_store: StageStore) -> StageRows:
+        """Keep its rows."""
+        writer = stage_store.writer(self.schema)
+        for table in self.tables():
+            writer.add(table)
         return writer.finish()
 
 

@@ -27,6 +27,7 @@ class Stage:
         sql: One SELECT over `inputs`, with its `key`.
         check: One SELECT that gives one true value, or the run stops with `message`.
         command: Program and arguments; "{input}" and "{output}" stand for the folders.
+        media: Media columns that the command reads from files and may make anew.
         name: By default the operator's.
     """
 
@@ -45,6 +46,7 @@ class Stage:
     check: str | None = None
     message: str | None = None
     command: Sequence[str] | None = None
+    media: Sequence[str] | None = None
     environment: Mapping[str, Any] | None = None
 
 

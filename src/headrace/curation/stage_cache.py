@@ -12,9 +12,9 @@ from headrace.storage.digests import digest_hex
 from headrace.storage.parts import part_key
 from headrace.storage.sealed import read_sealed, seal
 
-__all__ = ["StageCache", "stage_key"]
+__all__ = ["StageCache", "result_key", "stage_key"]
 
-_FORMAT = 1
+_FORMAT = 3  # 3: content is told by values, not by files
 
 
 def stage_key(work: str, inputs: Mapping[str, str]) -> str:
@@ -26,6 +26,11 @@ def stage_key(work: str, inputs: Mapping[str, str]) -> str:
             edited stage gives unchanged stop everything behind it from running again.
     """
     return digest_hex(canonical_json({"format": _FORMAT, "work": work, "inputs": dict(inputs)}))
+
+
+def result_key(base: str, key: str) -> str:
+    """Where the document of a result lies; `base` is that of its stage store."""
+    return f"{base}stages/{key[:2]}/{key}.json"
 
 
 class StageCache:
@@ -61,7 +66,7 @@ class StageCache:
         store.put_new(name, seal(document))
 
     def _name(self, key: str) -> str:
-        return f"{self._stage_store.base}stages/{key[:2]}/{key}.json"
+        return result_key(self._stage_store.base, key)
 
     def _is_there(self, key: str) -> bool:
         return self._stage_store.store.stat(self._stage_store.base + key) is not None

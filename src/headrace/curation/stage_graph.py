@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
 from headrace.curation.static_plan import StaticPlan
 
-__all__ = ["GraphEdge", "GraphNode", "StageGraph", "graph_of"]
+__all__ = ["GraphEdge", "GraphNode", "NodeMark", "StageGraph", "graph_of"]
 
 _SHAPES = {"source": ('[("', '")]'), "output": ('(["', '"])'), "check": ('{{"', '"}}'), "command": ('[["', '"]]')}
 _MAX_LABEL = 60
+_STYLES = {  # of the classes of marks; readable on light and dark pages
+    "known": "fill:#d5f0dc,stroke:#2f7d4b,color:#12301d",
+    "partly": "fill:#fdf0c8,stroke:#a07a14,color:#3d2f06",
+    "to-do": "fill:#fbdcd6,stroke:#b0452e,color:#431509",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +38,39 @@ class GraphEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeMark:
+    """How a node stands: "known", "partly" or "to-do", which gives its colour, and one more line of text."""
+
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageGraph:
     """Sources, then stages in an order in which they can run, then outputs."""
 
     nodes: tuple[GraphNode, ...]
     edges: tuple[GraphEdge, ...]
 
-    def mermaid(self) -> str:
-        """The graph as Mermaid text, which GitHub, notebooks and docs draw."""
+    def mermaid(self, *, marks: Mapping[str, NodeMark] | None = None) -> str:
+        """The graph as Mermaid text, which GitHub, notebooks and docs draw.
+
+        Args:
+            marks: By the names of stages.
+        """
+        marked = marks or {}
         lines = ["flowchart TD"]
         for idx, node in enumerate(self.nodes):
             opening, closing = _SHAPES.get(node.kind, ('["', '"]'))
-            lines.append(f"    n{idx}{opening}{_label(node)}{closing}")
+            mark = None if node.kind in ("source", "output") else marked.get(node.name)
+            said = "" if mark is None else f"<br/>{_quoted(mark.text)}"
+            shown = "" if mark is None else f":::{_class(mark.state)}"
+            lines.append(f"    n{idx}{opening}{_label(node)}{said}{closing}{shown}")
         for edge in self.edges:
             name = f'|"{_quoted(edge.name)}"|' if edge.name else ""
             lines.append(f"    n{edge.origin} -->{name} n{edge.target}")
+        states = {mark.state for mark in marked.values()}
+        lines += [f"    classDef {_class(state)} {style}" for state, style in _STYLES.items() if state in states]
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
@@ -67,6 +91,11 @@ def graph_of(plan: StaticPlan) -> StageGraph:
         edges.append(GraphEdge(positions[output.stage], len(nodes)))
         nodes.append(GraphNode(output.name, "output", f"commit to {output.dataset}"))
     return StageGraph(tuple(nodes), tuple(edges))
+
+
+def _class(state: str) -> str:
+    """A name that Mermaid takes."""
+    return state.replace("-", "")
 
 
 def _label(node: GraphNode) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from headrace.curation.operator_catalogue import OperatorEntry
+from headrace.curation.recipe_file.nodes import ListNode, MapNode, Node
 from headrace.curation.recipe_file.problems import Place
 from headrace.schema.references import Reference
 from headrace.schema.tags import Tag
@@ -83,12 +85,15 @@ class CheckWork:
 
 @dataclass(frozen=True, slots=True)
 class CommandWork:
-    """A program without a shell. `files` are arguments that are files beside the recipe, with their paths."""
+    """A program without a shell. `files` are arguments that are files beside the recipe, with their paths; `media` are
+    columns whose bytes it reads and may make anew.
+    """
 
     arguments: tuple[str, ...]
     files: tuple[tuple[str, Path], ...]
     python: str | None
     requirements: Path | None
+    media: tuple[str, ...] = ()
 
 
 StageWork = OperatorWork | FilterWork | SqlWork | CheckWork | CommandWork
@@ -104,23 +109,29 @@ class StageInput:
 
 @dataclass(frozen=True, slots=True)
 class StaticSource:
-    """A dataset that is read."""
+    """A dataset that is read. `written` is what the recipe says of it."""
 
     name: str
     reference: Reference
     where: str | None
     columns: tuple[str, ...] | None
+    written: Node | None = field(default=None, compare=False, repr=False)
+
+    def place_of(self, *paths: Sequence[str | int]) -> Place | None:
+        """Where the first of these parts that is there is written; None for recipes made in Python."""
+        return _first_place(self.written, paths)
 
 
 @dataclass(frozen=True, slots=True)
 class StaticStage:
-    """A stage. `place` is where it is written, None for recipes made in Python."""
+    """A stage. `place` is where it is written, None for recipes made in Python; `written` what the recipe says."""
 
     name: str
     kind: StageKind
     inputs: tuple[StageInput, ...]
     work: StageWork
     place: Place | None
+    written: Node | None = field(default=None, compare=False, repr=False)
 
     @property
     def summary(self) -> str:
@@ -132,6 +143,11 @@ class StaticStage:
                 return " ".join(text.split())
             case CommandWork(arguments=arguments):
                 return " ".join(arguments)
+
+    def place_of(self, *paths: Sequence[str | int]) -> Place | None:
+        """Where the first of these parts that is there is written, such as ["settings", "by"]; else the stage."""
+        found = _first_place(self.written, paths)
+        return self.place if found is None else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +180,18 @@ class StaticPlan:
             if stage.name == name:
                 return stage
         raise KeyError(name)
+
+
+def _first_place(node: Node | None, paths: Sequence[Sequence[str | int]]) -> Place | None:
+    for path in paths:
+        found = node
+        for part in path:
+            if isinstance(found, MapNode) and isinstance(part, str):
+                found = found.get(part)
+            elif isinstance(found, ListNode) and isinstance(part, int) and part < len(found.items):
+                found = found.items[part]
+            else:
+                found = None
+        if found is not None:
+            return found.place
+    return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.run_options import RunOptions
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
@@ -37,6 +38,7 @@ def run_table_stage(
     options: RunOptions,
     folder: Path,
     scratch: Path,
+    media: MediaAccess,
     progress: Progress,
 ) -> StageResult:
     """Run a filter, SQL, a check, a table operator or a command.
@@ -45,6 +47,7 @@ def run_table_stage(
         inputs: Rows by the name that the stage calls them.
         folder: The recipe's; commands run there.
         scratch: For files that are gone when the run ends.
+        media: Bytes for commands.
 
     Raises:
         GateFailed: A check does not hold.
@@ -92,7 +95,7 @@ def run_table_stage(
                 progress=progress,
             )
             return _undropped(rows.num_rows, rows)
-        case CommandWork(arguments=arguments, python=python, requirements=requirements):
+        case CommandWork(arguments=arguments, python=python, requirements=requirements, media=columns):
             has_own = python is not None or requirements is not None
             found = run_command(
                 stage_store,
@@ -103,6 +106,8 @@ def run_table_stage(
                 memory_bytes=memory_bytes,
                 environment=CommandEnvironment(requirements, python) if has_own else None,
                 environments=_environments() if has_own else None,
+                media=media,
+                media_columns=columns,
                 progress=progress,
             )
             return _result(stage_store, found, by=arguments[0])

@@ -50,8 +50,12 @@ def write_part(
     row_group_rows: int = ROW_GROUP_ROWS,
     distinct: Collection[str] = (),
     keeps_existing: bool = False,
+    statistics: bool = True,
 ) -> PartRecord:
     """Write the rows as one durable part; `keeps_existing` leaves the same part alone where it is there.
+
+    `statistics` are what readers skip row groups by. They know nothing of NaN, so a reader that trusts them for
+    comparisons, as DuckDB does, must not get any.
 
     A dictionary of values that hardly repeat costs time and room, so the columns named `distinct` (as Parquet names
     them: "image.digest") have none.
@@ -67,6 +71,7 @@ def write_part(
         row_group_size=row_group_rows,
         write_page_checksum=True,
         use_dictionary=dictionaries,
+        write_statistics=statistics,
     )
     data = memoryview(sink.getvalue())
     digest = digest_hex(data)

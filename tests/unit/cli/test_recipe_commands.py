@@ -42,7 +42,7 @@ def test_validate_shows_stages_and_hash(file: str) -> None:
     assert len(lines[1].removeprefix("hash    ")) == 64
     assert lines[3].split() == ["stage", "kind", "reads", "what", "hash"]
     assert lines[4].split()[:3] == ["short", "filter", "texts"]
-    assert "recipe graph" in found.stderr
+    assert "recipe plan" in found.stderr
 
 
 def test_validate_prints_one_document(file: str) -> None:

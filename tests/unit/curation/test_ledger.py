@@ -91,3 +91,11 @@ def test_ids_follow_values_and_not_names_or_chunks() -> None:
     assert len(set(ids.tolist())) == 3
     assert input_ids([numbers, whole], num_rows=4).tolist() != ids.tolist()
     assert input_ids([whole.slice(0, 0)], num_rows=0).tolist() == []
+
+
+def test_inputs_whose_first_bytes_agree_are_told_apart(tmp_path: Path) -> None:
+    """Ids are searched by their first 8 bytes, which several may have."""
+    known = [b"\0" * 8 + bytes([end]) * 8 for end in (5, 1, 9)] + [b"\xff" * 16]
+    ledger(tmp_path).put(block(known, [50, 10, 90, 255]))
+    others = [b"\0" * 8 + bytes([2]) * 8, b"\0" * 16, b"\xff" * 8 + b"\0" * 8]
+    assert values(ledger(tmp_path), *known, *others) == [50, 10, 90, 255, None, None, None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,9 +31,8 @@ def _no_registrations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_registered", {})
 
 
-def _with_entry_point(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def _with_entry_point(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, value: str) -> None:
     """As an installed package has it: importlib finds its metadata on the path."""
-    folder = Path(tempfile.mkdtemp())
     metadata = folder / "operators_of_a_test-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: operators-of-a-test\nVersion: 1.0\n")
@@ -73,8 +71,8 @@ def test_plain_function_is_refused() -> None:
         register_operator(len)  # type: ignore[arg-type]  # that is what is tested
 
 
-def test_operator_of_a_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_entry_point(monkeypatch, "test.words", f"{__name__}:words")
+def test_operator_of_a_package_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _with_entry_point(monkeypatch, tmp_path, "test.words", f"{__name__}:words")
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
     assert find_operator("test.words") is words
     assert "test.words" in operator_names()
@@ -88,14 +86,16 @@ def test_operator_of_a_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None
         ("test.others", f"{__name__}:words", "calls itself 'test.words'"),
     ],
 )
-def test_broken_entry_point_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
-    _with_entry_point(monkeypatch, name, value)
+def test_broken_entry_point_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, message: str
+) -> None:
+    _with_entry_point(monkeypatch, tmp_path, name, value)
     with pytest.raises(InvalidInput, match=message):
         find_operator(name)
 
 
-def test_built_in_name_cannot_be_taken_by_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    _with_entry_point(monkeypatch, "image.blur", f"{__name__}:false_blur")
+def test_built_in_name_cannot_be_taken_by_a_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _with_entry_point(monkeypatch, tmp_path, "image.blur", f"{__name__}:false_blur")
     assert find_operator("image.blur") is not false_blur
 
 

@@ -15,6 +15,7 @@ from headrace.cli.parameters import adopt_option, dataset_argument, on_invalid_o
 from headrace.cli.program import command_line
 from headrace.cli.targets import dataset_text, open_dataset
 from headrace.cli.type_guess import guess_type
+from headrace.cli.watch_options import watch_options
 from headrace.cli.wording import format_rows
 from headrace.errors import NotFound
 from headrace.schema.references import Reference
@@ -37,13 +38,9 @@ if TYPE_CHECKING:
 @adopt_option
 @on_invalid_option
 @click.option("--watch", "is_watching", is_flag=True, help="Go on: commit new files of a folder as they arrive.")
-@click.option(
-    "--interval",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    default=10.0,
-    show_default=True,
-    help="With --watch: how long to wait between two looks.",
+@watch_options(
+    interval="With --watch: how long to wait between two looks.",
+    once="With --watch: look once, take what has settled, and end.",
 )
 @click.option(
     "--settle",
@@ -53,7 +50,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --watch: take files that have not changed for so long.",
 )
-@click.option("--once", is_flag=True, help="With --watch: look once, take what has settled, and end.")
 @click.option(
     "--max-files",
     metavar="N",

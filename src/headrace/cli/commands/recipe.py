@@ -12,7 +12,7 @@ recipe = LazyGroup(
         ),
         "plan": LazyCommand(
             "headrace.cli.commands.recipe_plan:plan",
-            "Show what a run would do: which results are known, and how many rows come to each stage.",
+            "Show what a run would do: rows, bytes, what is known, and how long it may take.",
         ),
         "run": LazyCommand("headrace.cli.commands.recipe_run:run", "Run a recipe."),
         "status": LazyCommand(
@@ -30,6 +30,10 @@ recipe = LazyGroup(
         ),
         "watch": LazyCommand(
             "headrace.cli.commands.recipe_watch:watch", "Run a recipe whenever its sources have new commits."
+        ),
+        "clean": LazyCommand(
+            "headrace.cli.commands.recipe_clean:clean",
+            "Remove old results of recipes: rows of stages, ledgers, and records of runs.",
         ),
         "graph": LazyCommand(
             "headrace.cli.commands.recipe_graph:graph", "Print which stage reads which, as Mermaid text."

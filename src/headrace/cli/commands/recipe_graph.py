@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headrace.cli.command import command
 from headrace.cli.output import Output
-from headrace.cli.recipe_options import load_recipe, recipe_options
+from headrace.cli.recipe_options import load_recipe, recipe_options, recipe_words
 
 
 @command("graph", example="headrace recipe graph recipe.yaml")
@@ -28,4 +28,4 @@ def graph(output: Output, *, file: Path, settings: tuple[str, ...]) -> None:
         )
         return
     output.line(drawing.mermaid().rstrip("\n"))
-    output.next("recipe", "validate", str(file), *(word for text in settings for word in ("--set", text)))
+    output.next("recipe", "validate", *recipe_words(file, settings))

@@ -4,46 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from headrace.cli.command import command
 from headrace.cli.output import Output
-from headrace.cli.recipe_options import recipe_options
+from headrace.cli.plan_report import print_plan
+from headrace.cli.recipe_options import recipe_options, recipe_words
 from headrace.cli.recipe_targets import lake_option, plan_on_lake
-from headrace.cli.tables import Column
-from headrace.units import format_count
 
 
 @command("plan", example="headrace recipe plan recipe.yaml --lake lake")
 @recipe_options
 @lake_option
-def plan(output: Output, *, file: Path, settings: tuple[str, ...], lake: str | None) -> None:
-    """Show what a run would do: which results are known, and how many rows come to each stage.
+@click.option("--mermaid", "is_graph", is_flag=True, help="Print the graph, coloured by what is known.")
+def plan(output: Output, *, file: Path, settings: tuple[str, ...], lake: str | None, is_graph: bool) -> None:
+    """Show what a run would do: rows, bytes, what is known, and how long it may take.
 
-    Nothing runs. A stage behind one that is not known yet shows "?".
+    Nothing runs. A stage behind one that has not run shows the most that can come, "<= 5,000", or "?" where nothing
+    is known. Times are those of earlier runs in the same lake. Columns that are not there are told, with exit code 2.
     """
     found = plan_on_lake(file, settings, lake)
     if output.is_json:
         output.document(found.to_json())
         return
-    output.fields([("recipe", found.static.name), ("hash", found.hash), ("lake", found.lake.uri)])
-    output.line()
-    stages = found.stages()
-    output.table(
-        [
-            Column("stage", is_whole=True),
-            Column("what"),
-            Column("rows in", "right", is_whole=True),
-            Column("rows out", "right", is_whole=True),
-            Column("known", is_whole=True),
-        ],
-        [
-            (
-                stage.name,
-                stage.summary,
-                "?" if stage.rows_in is None else format_count(stage.rows_in),
-                "?" if stage.rows_out is None else format_count(stage.rows_out),
-                "yes" if stage.cached else "no",
-            )
-            for stage in stages
-        ],
-    )
-    output.next("recipe", "run", str(file))
+    if is_graph:
+        output.line(found.mermaid().rstrip("\n"))
+    else:
+        print_plan(output, found)
+    output.next("recipe", "run", *recipe_words(file, settings, lake))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headrace.cli.command import command
 from headrace.cli.output import Output
-from headrace.cli.recipe_options import load_recipe, recipe_options
+from headrace.cli.recipe_options import load_recipe, recipe_options, recipe_words
 from headrace.cli.tables import Column
 
 _SHORT = 12  # digits of a hash in tables
@@ -71,4 +71,4 @@ def validate(output: Output, *, file: Path, settings: tuple[str, ...]) -> None:
             for stage in plan.stages
         ],
     )
-    output.next("recipe", "graph", str(file), *(word for text in settings for word in ("--set", text)))
+    output.next("recipe", "plan", *recipe_words(file, settings))

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from headrace.cli.command import command
 from headrace.cli.output import Output
-from headrace.cli.parameters import BYTE_SIZE
 from headrace.cli.recipe_options import load_recipe, recipe_options
 from headrace.cli.recipe_targets import lake_option, open_lake_of_recipe
+from headrace.cli.run_options import worker_options
+from headrace.cli.watch_options import watch_options
 
 
 @command("watch", example="headrace recipe watch recipe.yaml --once")
 @recipe_options
 @lake_option
-@click.option(
-    "--interval",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0),
-    default=10.0,
-    show_default=True,
-    help="How long to wait between two looks at the sources.",
-)
-@click.option("--once", is_flag=True, help="Look once, run, and end.")
-@click.option("--workers", metavar="N", type=click.IntRange(min=0), help="Processes; by default one for each core.")
-@click.option("--memory", metavar="SIZE", type=BYTE_SIZE, help="Ceiling for all processes together, such as 2GiB.")
+@watch_options(interval="How long to wait between two looks at the sources.", once="Look once, run, and end.")
+@worker_options
 def watch(
     output: Output,
     *,

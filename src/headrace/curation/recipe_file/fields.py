@@ -140,6 +140,11 @@ class CommandFields(_StageBase):
         min_length=1,
         description="Program and arguments; {input} and {output} stand for the folders. Content of files in it counts.",
     )
+    media: list[str] = Field(
+        default=[],
+        description="Media columns: their bytes are files in {input}/media/COLUMN, named by the row's _id; files that "
+        "the command leaves in {output}/media/COLUMN take their place.",
+    )
     environment: EnvironmentFields | None = Field(default=None, description="By default the run's own environment.")
 
 

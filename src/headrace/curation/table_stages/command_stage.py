@@ -12,36 +12,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headrace.curation.media_access import MediaAccess
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.command_environment import CommandEnvironment, ensure_environment
+from headrace.curation.table_stages.command_media import PackedMedia, pack_files, with_new_media, write_media
 from headrace.curation.table_stages.command_output import joined_rows, read_output
 from headrace.curation.table_stages.command_process import run_process
 from headrace.curation.table_stages.table_result import TableResult
 from headrace.errors import InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
 
-__all__ = ["MediaFiles", "run_command"]
-
-
-class MediaFiles(Protocol):
-    """Bytes of media for a command; the rows themselves have none."""
-
-    def read(self, table: pa.Table, column: str) -> Iterator[bytes | None]:
-        """The bytes of a media column for each row of a part, in order."""
-        ...
-
-    def write(self, column: str, sample_id: str, data: bytes) -> None:
-        """Keep what the command made for a row."""
-        ...
+__all__ = ["run_command"]
 
 
 def run_command(
@@ -55,7 +46,7 @@ def run_command(
     environment: CommandEnvironment | None = None,
     environments: Path | None = None,
     timeout_seconds: float | None = None,
-    media: MediaFiles | None = None,
+    media: MediaAccess | None = None,
     media_columns: Sequence[str] = (),
     progress: Progress = NO_PROGRESS,
 ) -> TableResult:
@@ -66,8 +57,8 @@ def run_command(
         folder: Where it runs: the recipe's folder, so that relative paths mean what they say.
         memory_bytes: The tables in the output may have a quarter of it; the program's own memory is not limited.
         environments: Where environments are kept; needed with `environment`.
-        media: Where bytes come from and go to; needed where the command reads or makes media.
-        media_columns: Columns whose media the command reads.
+        media: Where bytes come from and go to; needed with `media_columns`.
+        media_columns: Columns whose media the command reads, and may make anew.
 
     Raises:
         InvalidInput: The command or its output is not as above; the message says which file and id.
@@ -78,25 +69,27 @@ def run_command(
     scratch.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix="command-", dir=scratch)).resolve()
     try:
-        given, made = place / "input", place / "output"
+        given, left = place / "input", place / "output"
         given.mkdir()
-        made.mkdir()
+        left.mkdir()
         progress.start("writing the command's input", total_rows=rows.num_rows)
         _write_input(stage_store, rows, given, media, media_columns, progress)
         variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+        programs = Path(sys.executable).parent  # the run's own Python is `python`, also where nobody activated it
         if environment is not None and environments is not None:
             programs = ensure_environment(environment, folder=environments.resolve())
-            variables["PATH"] = f"{programs}{os.pathsep}{variables.get('PATH', os.defpath)}"
             variables["VIRTUAL_ENV"] = str(programs.parent)
-        words = [word.replace("{input}", str(given)).replace("{output}", str(made)) for word in command]
+        variables["PATH"] = f"{programs}{os.pathsep}{variables.get('PATH', os.defpath)}"
+        words = [word.replace("{input}", str(given)).replace("{output}", str(left)) for word in command]
         progress.start(f"running {command[0]}")
         run_process(
             words, folder=folder, environment=variables, said=place / "said.txt", timeout_seconds=timeout_seconds
         )
         progress.start("reading the command's output", total_rows=rows.num_rows)
-        found = read_output(made, limit_bytes=memory_bytes // 4)
-        _keep_media(found.media, media, known=_ids(stage_store, rows))
-        return joined_rows(stage_store, rows, found.table, command=command[0], progress=progress)
+        found = read_output(left, limit_bytes=memory_bytes // 4)
+        made = _packed(found.media, media, media_columns, known=stage_store.table(rows, columns=["_id"]))
+        joined = joined_rows(stage_store, rows, found.table, command=command[0], progress=progress)
+        return replace(joined, rows=with_new_media(stage_store, joined.rows, made)) if made else joined
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -104,7 +97,7 @@ def run_command(
 def _check(
     command: Sequence[str],
     rows: StageRows,
-    media: MediaFiles | None,
+    media: MediaAccess | None,
     media_columns: Sequence[str],
     environment: CommandEnvironment | None,
     environments: Path | None,
@@ -130,7 +123,7 @@ def _write_input(
     stage_store: StageStore,
     rows: StageRows,
     folder: Path,
-    media: MediaFiles | None,
+    media: MediaAccess | None,
     media_columns: Sequence[str],
     progress: Progress,
 ) -> None:
@@ -139,30 +132,20 @@ def _write_input(
             writer.write_table(table)
             if media is not None:
                 for column in media_columns:
-                    _write_media(table, column, folder / "media" / quote(column, safe=""), media)
+                    write_media(media, table, column, folder / "media" / quote(column, safe=""))
             progress.advance(rows=table.num_rows)
 
 
-def _write_media(table: pa.Table, column: str, folder: Path, media: MediaFiles) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    formats = pa.compute.struct_field(table.column(column), "format").to_pylist()
-    for sample_id, format_, data in zip(table.column("_id").to_pylist(), formats, media.read(table, column)):
-        if data is not None:
-            (folder / f"{quote(sample_id, safe='')}.{format_ or 'bin'}").write_bytes(data)
-
-
-def _ids(stage_store: StageStore, rows: StageRows) -> set[str]:
-    return {each for table in stage_store.tables(rows, columns=["_id"]) for each in table.column("_id").to_pylist()}
-
-
-def _keep_media(found: Mapping[str, Sequence[Path]], media: MediaFiles | None, *, known: set[str]) -> None:
+def _packed(
+    found: Mapping[str, Sequence[Path]], media: MediaAccess | None, columns: Sequence[str], *, known: pa.Table
+) -> dict[str, PackedMedia]:
+    ids = known.column("_id").cast(pa.string()).combine_chunks()
+    made: dict[str, PackedMedia] = {}
     for column, files in found.items():
-        if media is None:
-            raise InvalidInput(f"command: it made media for {column!r}, and these rows have no place for media")
-        for file in files:
-            sample_id = unquote(file.stem)
-            if sample_id not in known:
-                raise InvalidInput(
-                    f"command: the output file {file.name!r} belongs to no row: there is no id {sample_id!r}"
-                )
-            media.write(column, sample_id, file.read_bytes())
+        if media is None or column not in columns:
+            raise InvalidInput(
+                f"command: it made media for {column!r}, which the stage does not list; it lists "
+                f"media: [{', '.join(columns)}]"
+            )
+        made[column] = pack_files(media, files, known=ids)
+    return made

@@ -6,44 +6,32 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["PARTITION", "FileView", "create_view", "write_empty_file"]
-
-PARTITION = "_headrace_partition"
-"""Column of the files that scattering writes: the number of the partition, each in row groups of its own."""
+__all__ = ["FileView", "write_empty_file"]
 
 
 @dataclass(frozen=True, slots=True)
 class FileView:
-    """Columns of files that hold the same columns; of one partition, or of whole files."""
+    """Columns of files that hold the same columns."""
 
     files: tuple[str, ...]  # at least one
     columns: tuple[str, ...]
-    partition: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The document that `from_json` reads."""
-        return {"files": list(self.files), "columns": list(self.columns), "partition": self.partition}
+    def create(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Give the rows a name. Columns are listed, so that virtual ones (file name, number) stay hidden."""
+        files = ", ".join(_text(file) for file in self.files)
+        connection.execute(
+            f'CREATE VIEW "{name}" AS SELECT {_columns(self.columns)} '  # noqa: S608 - quoted names of our own files
+            f"FROM read_parquet([{files}], hive_partitioning = false)"
+        ).fetchall()
 
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> FileView:
-        """What `to_json` made."""
-        return cls(tuple(document["files"]), tuple(document["columns"]), document["partition"])
-
-
-def create_view(connection: duckdb.DuckDBPyConnection, name: str, view: FileView) -> None:
-    """Give the rows of the files a name. Columns are listed, so that virtual ones (file name, number) stay hidden."""
-    files = ", ".join(_text(file) for file in view.files)
-    where = "" if view.partition is None else f" WHERE {PARTITION} = {view.partition}"
-    connection.execute(
-        f'CREATE VIEW "{name}" AS SELECT {_columns(view.columns)} '  # noqa: S608 - quoted names of our own files
-        f"FROM read_parquet([{files}], hive_partitioning = false){where}"
-    ).fetchall()
+    def drop(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Forget the name."""
+        connection.execute(f'DROP VIEW "{name}"').fetchall()
 
 
 def write_empty_file(folder: Path, schema: pa.Schema) -> str:

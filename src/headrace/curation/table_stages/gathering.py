@@ -9,41 +9,51 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.curation.table_stages.file_views import FileView
+from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.result_columns import ResultColumns
-from headrace.curation.table_stages.statement_run import run_statement
+from headrace.curation.table_stages.statement_run import Engine
 
-__all__ = ["gather", "read_gathered"]
+__all__ = ["Gatherer", "read_gathered"]
 
 
-def gather(
-    *,
-    statement: str,
-    views: Mapping[str, Mapping[str, Any]],
-    columns: Mapping[str, Any],
-    memory_bytes: int,
-    folder: str,
-    out: str,
-) -> dict[str, Any]:
-    """Write `out`, an Arrow file that appears only when it is complete; gives {"rows": number of rows}."""
-    result = ResultColumns.from_json(dict(columns))
-    tables = run_statement(
-        statement,
-        {name: FileView.from_json(dict(view)) for name, view in views.items()},
-        columns=result,
-        memory_bytes=memory_bytes,
-        num_threads=1,
-        folder=Path(folder),
-    )
-    temporary = f"{out}.partial"
-    num_rows = 0
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, result.schema, options=options) as writer:
-        for table in tables:
-            num_rows += table.num_rows
-            writer.write_table(table)
-    os.replace(temporary, out)
-    return {"rows": num_rows}
+class Gatherer:
+    """Runs partition after partition in one engine. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    def gather(
+        self,
+        *,
+        statement: str,
+        views: Mapping[str, Mapping[str, Any]],
+        columns: Mapping[str, Any],
+        memory_bytes: int,
+        folder: str,
+        out: str,
+    ) -> dict[str, Any]:
+        """Write `out`, an Arrow file that appears only when it is complete; gives {"rows": number of rows}."""
+        if self._engine is None:
+            self._engine = Engine(memory_bytes=memory_bytes, num_threads=1, folder=Path(folder))
+        result = ResultColumns.from_json(dict(columns))
+        tables = self._engine.run(
+            statement, {name: PartitionView.from_json(view) for name, view in views.items()}, columns=result
+        )
+        temporary = f"{out}.partial"
+        num_rows = 0
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, result.schema, options=options) as writer:
+            for table in tables:
+                num_rows += table.num_rows
+                writer.write_table(table)
+        os.replace(temporary, out)
+        return {"rows": num_rows}
+
+    def close(self) -> None:
+        """End the engine."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
 
 def read_gathered(path: Path) -> Iterator[pa.Table]:

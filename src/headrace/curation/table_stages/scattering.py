@@ -1,4 +1,4 @@
-"""Scatter: some parts of one input become one file, sorted by key, with row groups cut where partitions begin."""
+"""Scatter: some parts of one input become one Arrow file, partition after partition of the key."""
 
 from __future__ import annotations
 
@@ -11,45 +11,40 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from headrace.curation.table_stages.file_views import PARTITION
+from headrace.datasets.columns import schema_from_json
 
 __all__ = ["partition_rows", "scatter"]
 
-_ROW_GROUP_ROWS = 122_880  # DuckDB's own
-
 
 def scatter(
-    *, files: Sequence[str], columns: Sequence[str], key: Sequence[str], bounds: str, out: str
+    *, files: Sequence[str], schema: Sequence[Any], key: Sequence[str], bounds: str, out: str
 ) -> dict[str, Any]:
-    """Write `out`; gives {"rows": number of rows}.
+    """Write `out`; gives {"rows": number of rows, "starts": [num_partitions + 1], each partition's first batch}.
 
     Args:
         files: Parquet, of one schema; all are in memory at once, twice for a moment.
+        schema: Columns to take and the types to give them.
         key: As the columns are called in these files.
         bounds: Arrow file with the smallest key of each partition but the first, ascending.
-        out: Appears only when it is complete.
+        out: Appears only when it is complete. It lives for seconds, so it is not compressed.
     """
-    table = pa.concat_tables(pq.read_table(file, columns=list(columns), use_threads=False) for file in files)
-    table = table.combine_chunks()
+    kinds = schema_from_json(schema)
+    table = pa.concat_tables(
+        pq.read_table(file, columns=kinds.names, use_threads=False).select(kinds.names).cast(kinds) for file in files
+    ).combine_chunks()
     with pa.OSFile(bounds) as source:
         edges = pa.ipc.open_file(source).read_all()
     order, counts = partition_rows(table.select(list(key)), edges.rename_columns(list(key)))
-    table = table.take(pa.array(order))
     temporary = f"{out}.partial"
-    schema = pa.schema([*table.schema.remove_metadata(), pa.field(PARTITION, pa.int32())])
-    # The file lives for seconds, so the quickest codec; DuckDB skips row groups by the partition's statistics only.
-    with pq.ParquetWriter(temporary, schema, compression="lz4", write_statistics=[PARTITION]) as writer:
-        row_start = 0
-        for partition, count in enumerate(counts.tolist()):
-            if count:
-                piece = table.slice(row_start, count)
-                numbers = pa.array(np.full(count, partition, dtype=np.int32))
-                writer.write_table(
-                    piece.append_column(schema.field(PARTITION), numbers), row_group_size=_ROW_GROUP_ROWS
-                )
-            row_start += count
+    starts = [0]
+    with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, kinds) as writer:
+        for places in np.split(order, np.cumsum(counts)[:-1]):  # [rows of the partition]
+            batches = table.take(pa.array(places)).combine_chunks().to_batches() if len(places) else []
+            for batch in batches:
+                writer.write_batch(batch)
+            starts.append(starts[-1] + len(batches))
     os.replace(temporary, out)
-    return {"rows": table.num_rows}
+    return {"rows": table.num_rows, "starts": starts}
 
 
 def partition_rows(

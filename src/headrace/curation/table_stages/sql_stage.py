@@ -6,22 +6,28 @@ The rows and their order are the same whichever it is, however many partitions, 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.table_stages.engine_types import engine_schema
 from headrace.curation.table_stages.file_views import FileView, write_empty_file
 from headrace.curation.table_stages.gathering import read_gathered
 from headrace.curation.table_stages.partition_bounds import partition_bounds
+from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.sql_plan import SqlPlan, plan_sql
-from headrace.curation.table_stages.statement_run import run_statement
+from headrace.curation.table_stages.statement_run import Engine
 from headrace.curation.table_stages.worker_pool import Task, WorkerPool
+from headrace.datasets.columns import schema_to_json
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.storage.parts import PartRecord
 
@@ -99,6 +105,14 @@ def sql_tables(
     return run.whole(num_workers) if plan.mode == "whole" else run.partitioned()
 
 
+@dataclass(frozen=True, slots=True)
+class _Scattered:
+    """A file that a worker has written."""
+
+    file: str
+    starts: Sequence[int]  # [num_partitions + 1], each partition's first batch
+
+
 class _Run:
     """One run of one plan, in a folder of its own."""
 
@@ -133,16 +147,16 @@ class _Run:
                 self._progress.advance(rows=part.num_rows)
             views[name] = FileView(tuple(files) or (self._empty(name),), self._plan.query.reads[name])
         self._progress.start("computing")
-        for table in run_statement(
-            query.statement,
-            views,
-            columns=query.columns,
-            memory_bytes=self._plan.budget.whole_engine_bytes,
-            num_threads=min(num_threads, max(1, self._plan.budget.whole_engine_bytes // _THREAD_BYTES)),
+        engine_bytes = self._plan.budget.whole_engine_bytes
+        engine = Engine(
+            memory_bytes=engine_bytes,
+            num_threads=min(num_threads, max(1, engine_bytes // _THREAD_BYTES)),
             folder=self._folder,
-        ):
-            self._progress.advance(rows=table.num_rows)
-            yield table
+        )
+        with closing(engine):
+            for table in engine.run(query.statement, views, columns=query.columns):
+                self._progress.advance(rows=table.num_rows)
+                yield table
 
     # ------------------------------------------------------------------------------------- scatter and gather
 
@@ -154,8 +168,8 @@ class _Run:
             bounds = partition_bounds(
                 self._stage_store, self._inputs, key=self._key, num_partitions=plan.num_partitions
             )
-            files = self._scatter(pool, bounds)
-            tasks = [self._gather_task(files, partition) for partition in range(bounds.num_rows + 1)]
+            scattered = self._scatter(pool, bounds)
+            tasks = [self._gather_task(scattered, partition) for partition in range(bounds.num_rows + 1)]
             self._progress.start("computing partitions")
             for task, answer in zip(tasks, pool.submit(tasks)):
                 answer.result()
@@ -165,31 +179,36 @@ class _Run:
                     yield table
                 out.unlink()
 
-    def _scatter(self, pool: WorkerPool, bounds: pa.Table) -> dict[str, list[str]]:
-        """Files of each input, sorted and cut at the bounds."""
+    def _scatter(self, pool: WorkerPool, bounds: pa.Table) -> dict[str, list[_Scattered]]:
+        """Files of each input, cut at the bounds."""
         edges = self._folder / "bounds.arrow"
         with pa.OSFile(str(edges), "wb") as sink, pa.ipc.new_file(sink, bounds.schema) as writer:
             writer.write_table(bounds)
         self._progress.start("parting by key", total_rows=sum(rows.num_rows for rows in self._inputs.values()))
-        files: dict[str, list[str]] = {}
-        tasks = []
+        names: list[str] = []
+        tasks: list[Task] = []
         for name, rows in self._inputs.items():
-            pieces = self._pieces(name, rows)
-            tasks += [self._scatter_task(name, idx, piece, edges) for idx, piece in enumerate(pieces)]
-            files[name] = [self._scattered(name, idx) for idx in range(len(pieces))]
-        for answer in pool.submit(tasks):
-            self._progress.advance(rows=answer.result()["rows"])
-        return files
+            for piece in self._pieces(rows):
+                tasks.append(self._scatter_task(name, len(tasks), piece, edges))
+                names.append(name)
+        found: dict[str, list[_Scattered]] = {name: [] for name in self._inputs}
+        for name, task, answer in zip(names, tasks, pool.submit(tasks), strict=True):
+            result = answer.result()
+            self._progress.advance(rows=result["rows"])
+            found[name].append(_Scattered(task.arguments["out"], result["starts"]))
+        return found
 
-    def _pieces(self, name: str, rows: StageRows) -> list[list[PartRecord]]:
-        """Neighbouring parts that a worker can hold at once; few files with long row groups are quick to read."""
+    def _pieces(self, rows: StageRows) -> list[list[PartRecord]]:
+        """Neighbouring parts that a worker can hold at once, about as much for each worker."""
         total = sum(each.num_rows for each in self._inputs.values())
         row_bytes = max(1, self._plan.input_bytes // max(1, total))
         most = max(1, self._plan.budget.piece_bytes // row_bytes)
+        turns = math.ceil(rows.num_rows / (most * self._plan.budget.num_workers))
+        even = math.ceil(rows.num_rows / max(1, turns * self._plan.budget.num_workers))
         pieces: list[list[PartRecord]] = []
-        num_rows = most
+        num_rows = even
         for part in rows.parts:
-            if num_rows + part.num_rows > most:
+            if num_rows + part.num_rows / 2 > even or num_rows + part.num_rows > most:
                 pieces.append([])
                 num_rows = 0
             pieces[-1].append(part)
@@ -207,24 +226,22 @@ class _Run:
             for file in files:
                 Path(file).unlink(missing_ok=True)
 
-        schema = self._inputs[name].schema
         arguments = {
             "files": files,
-            "columns": list(self._plan.query.reads[name]),
-            "key": [_named(schema, each) for each in self._key],
+            "schema": schema_to_json(self._schema(name)),
+            "key": [_named(self._inputs[name].schema, each) for each in self._key],
             "bounds": str(edges),
-            "out": self._scattered(name, idx),
+            "out": str(self._folder / f"scattered-{idx}.arrow"),
         }
         return Task("scatter", arguments, prepare=fetch, finish=remove)
 
-    def _gather_task(self, files: Mapping[str, list[str]], partition: int) -> Task:
+    def _gather_task(self, scattered: Mapping[str, list[_Scattered]], partition: int) -> Task:
         views = {
-            name: (
-                FileView(tuple(found), self._plan.query.reads[name], partition)
-                if found
-                else FileView((self._empty(name),), self._plan.query.reads[name])
+            name: PartitionView(
+                self._schema(name),
+                tuple((each.file, each.starts[partition], each.starts[partition + 1]) for each in found),
             ).to_json()
-            for name, found in files.items()
+            for name, found in scattered.items()
         }
         arguments: dict[str, Any] = {
             "statement": self._plan.query.statement,
@@ -236,10 +253,11 @@ class _Run:
         }
         return Task("gather", arguments)
 
-    # --------------------------------------------------------------------------------------------------- files
+    def _schema(self, name: str) -> pa.Schema:
+        """Of an input as the statement sees it."""
+        return engine_schema(self._inputs[name].schema, self._plan.query.reads[name])
 
-    def _scattered(self, name: str, idx: int) -> str:
-        return str(self._folder / f"scattered-{name}-{idx}.parquet")
+    # --------------------------------------------------------------------------------------------------- files
 
     def _fetch(self, part: PartRecord, file: str) -> None:
         temporary = f"{file}.partial"

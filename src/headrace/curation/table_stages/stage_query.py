@@ -12,7 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from headrace.curation.table_stages.bound_plan import BoundPlan, read_bound_plan
-from headrace.curation.table_stages.file_views import FileView, create_view, write_empty_file
+from headrace.curation.table_stages.engine_types import unlike_column
+from headrace.curation.table_stages.file_views import FileView, write_empty_file
 from headrace.curation.table_stages.result_columns import ResultColumns
 from headrace.curation.table_stages.total_order import append_order, order_everything, ordered_columns
 from headrace.datasets.query_walk import QueryWalk, check_table_names
@@ -88,7 +89,7 @@ def prepare_query(sql: str, schemas: Mapping[str, pa.Schema], *, key: Sequence[s
 def _create_empty_tables(connection: duckdb.DuckDBPyConnection, schemas: Mapping[str, pa.Schema], folder: Path) -> None:
     for name, schema in schemas.items():
         view = FileView((write_empty_file(folder, schema),), tuple(schema.names))
-        create_view(connection, f"_headrace_empty_{name}", view)
+        view.create(connection, f"_headrace_empty_{name}")
         statement = f'CREATE TABLE "{name}" AS SELECT * FROM "_headrace_empty_{name}"'  # noqa: S608 - a checked name
         connection.execute(statement).fetchall()
 
@@ -107,7 +108,7 @@ def _prepared(
     kinds = [str(kind) for kind in relation.types]
     arrow = relation.to_arrow_reader(1).schema
     columns = ResultColumns.of(text, arrow, kinds=kinds, origins=plan.columns, schemas=schemas)
-    obstacle = plan.obstacle or _unpartable_key(schemas, key)
+    obstacle = plan.obstacle or _unpartable_key(schemas, key) or _unpartable_column(schemas, plan)
     if top.has_order or top.has_limit:
         obstacle = obstacle or "ORDER BY, LIMIT and DISTINCT ON at the end look at all rows"
     if obstacle is None:
@@ -161,6 +162,15 @@ def _unpartable_key(schemas: Mapping[str, pa.Schema], key: Sequence[str]) -> str
         kind = next(iter(types))
         if not any(test(kind) for test in _PARTABLE) or pa.types.is_float16(kind):
             return f"the key {name} is of type {kind}, which is not parted"
+    return None
+
+
+def _unpartable_column(schemas: Mapping[str, pa.Schema], plan: BoundPlan) -> str | None:
+    """Why one of the columns that are read cannot be handed over as Arrow, or None."""
+    for name, schema in schemas.items():
+        column = unlike_column(schema, [each for each in schema.names if each in plan.reads[name]])
+        if column is not None:
+            return f"column {column} of {name} is of type {schema.field(column).type}, which is not parted"
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from headrace.curation.applying import DROPPED, apply_to_table
+from headrace.curation.applying import DROPPED, DROPPED_THRESHOLD, DROPPED_VALUE, apply_to_table
+from headrace.curation.operator_columns import columns_after_table_operator
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.row_groups import compared_values
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.key_files import KeyFiles
 from headrace.curation.table_stages.table_result import DROPPED_SCHEMA, TableResult
-from headrace.errors import InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
 
 __all__ = ["run_table_operator"]
@@ -50,25 +50,18 @@ def run_table_operator(
         InvalidInput: It is no table operator, a column is missing, the rows have no ids, or an output's name is taken.
         TypeError: The operator gave something that it does not declare.
     """
-    if spec.kind != "table":
-        raise InvalidInput(f"operator {spec.name} works on each {spec.kind}; a table stage needs a table operator")
-    if "_id" not in rows.schema.names:
-        raise InvalidInput(f"{spec.name} needs the rows' ids: they have no column '_id'; select it in the stage before")
-    taken = [name for name in spec.outputs if name in rows.schema.names]
-    if taken:
-        raise InvalidInput(f"{spec.name} gives a column {taken[0]!r}, and the rows have one already; rename that first")
-    columns = sorted({*spec.columns_read(settings, rows.schema), "_id"}, key=rows.schema.names.index)
+    columns, schema = columns_after_table_operator(spec, settings, rows.schema)
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="operator-", dir=scratch))
     try:
         progress.start(spec.name, total_rows=rows.num_rows)
         if spec.is_rowwise:
             found = [apply_to_table(spec, table, settings) for table in stage_store.tables(rows, columns=columns)]
-            outputs = pa.concat_tables(found)
+            outputs = pa.concat_tables(found, promote_options="default")
         else:
             key = [] if rows.num_rows == 0 else list(spec.key_columns(settings, rows.schema))
             outputs = _by_partitions(stage_store, rows, columns, key, spec, settings, memory_bytes, folder)
-        return _written(stage_store, rows, outputs, spec, progress)
+        return _written(stage_store, rows, outputs, spec, schema, progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -76,7 +69,7 @@ def run_table_operator(
 def _by_partitions(
     stage_store: StageStore,
     rows: StageRows,
-    columns: list[str],
+    columns: Sequence[str],
     key: list[str],
     spec: OperatorSpec,
     settings: Mapping[str, object],
@@ -100,7 +93,7 @@ def _by_partitions(
             results.append(apply_to_table(spec, table.drop_columns([_POSITION]), settings))
             positions.append(table.column(_POSITION).to_numpy())
     order = np.argsort(np.concatenate(positions), kind="stable")  # [num_rows]
-    return pa.concat_tables(results).take(pa.array(order))
+    return pa.concat_tables(results, promote_options="default").take(pa.array(order))
 
 
 def _partitions(table: pa.Table, key: list[str], num_partitions: int) -> NDArray[np.int64]:  # [num_rows]
@@ -121,11 +114,15 @@ def _partitions(table: pa.Table, key: list[str], num_partitions: int) -> NDArray
 
 
 def _written(
-    stage_store: StageStore, rows: StageRows, outputs: pa.Table, spec: OperatorSpec, progress: Progress
+    stage_store: StageStore,
+    rows: StageRows,
+    outputs: pa.Table,
+    spec: OperatorSpec,
+    schema: pa.Schema,
+    progress: Progress,
 ) -> TableResult:
     """Rows with the new columns, without those that leave, and the record of these."""
-    fields = [*rows.schema, *(pa.field(name, kind) for name, kind in spec.outputs.items())]
-    kept = stage_store.writer(pa.schema(fields))
+    kept = stage_store.writer(schema)
     dropped = stage_store.writer(DROPPED_SCHEMA)
     row_start = 0
     for table in stage_store.tables(rows):
@@ -134,11 +131,14 @@ def _written(
         reasons = found.column(DROPPED)
         leaves = pc.is_valid(reasons)
         arrays = [*table.columns, *(found.column(name) for name in spec.outputs)]
-        whole: Any = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+        whole: Any = pa.Table.from_arrays(arrays, schema=schema)
         kept.add(whole.filter(pc.invert(leaves)))
-        gone = pc.sum(leaves).as_py() or 0
-        nothing = pa.nulls(gone, pa.string())
-        record = [table.column("_id").filter(leaves), reasons.filter(leaves), nothing, nothing]
+        nothing = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+        measured = [
+            found.column(name) if name in found.column_names else nothing for name in (DROPPED_VALUE, DROPPED_THRESHOLD)
+        ]
+        said = [column.filter(leaves) for column in (reasons, *measured)]
+        record = [table.column("_id").filter(leaves), *said]
         dropped.add(pa.Table.from_arrays(record, schema=DROPPED_SCHEMA))
         progress.advance(rows=table.num_rows)
     return TableResult(kept.finish(), dropped.finish(), rows.num_rows)

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from headrace.curation.table_stages.gathering import gather
+from headrace.curation.table_stages.gathering import Gatherer
 from headrace.curation.table_stages.scattering import scatter
 from headrace.errors import HeadraceError
 
 __all__ = ["main"]
 
-_STEPS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "gather": gather}
+_STEPS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "gather": Gatherer().gather}
 
 
 def main() -> None:

@@ -142,6 +142,9 @@ class _Worker:
             "ARROW_DEFAULT_MEMORY_POOL": "system",
             "ARROW_NUM_THREADS": "1",
             "MALLOC_ARENA_MAX": "2",
+            # What a task gives back serves the next one; else the system zeroes each page of each buffer anew.
+            "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+            "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
             "OMP_NUM_THREADS": "1",
         }
         self._process = subprocess.Popen(
