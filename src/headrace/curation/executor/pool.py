@@ -283,9 +283,10 @@ class WorkerPool:
         """
         own = held[os.getpid()]
         worker = max(self._workers, key=lambda worker: held[worker.process.pid])
-        is_new = not worker.is_ready and len(self._workers) == 1
-        if ACT_SHARE * memory_bytes - own < WORKER_BYTES or is_new:
-            needed = held[worker.process.pid] if is_new else WORKER_BYTES
+        if not worker.is_ready and len(self._workers) == 1:
+            self._num_failed_starts += 1  # perhaps this process holds less in a moment
+        if ACT_SHARE * memory_bytes - own < WORKER_BYTES or self._num_failed_starts >= _MAX_FAILED_STARTS:
+            needed = WORKER_BYTES if worker.is_ready else max(WORKER_BYTES, held[worker.process.pid])
             raise InvalidInput(
                 f"this process alone holds {format_bytes(own)} of the {format_bytes(memory_bytes)} that the run may "
                 f"take, and a worker needs {format_bytes(needed)}; raise --memory"
