@@ -8,9 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 import headrace
-from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_rows import StagePart, StageRows, StageStore
 from headrace.curation.table_stages.sql_stage import run_sql
-from headrace.storage.parts import PartRecord
 
 __all__ = ["ROOM_BYTES", "open_stage_store", "put_rows", "run_everywhere"]
 
@@ -24,7 +23,7 @@ def open_stage_store(folder: Path) -> StageStore:
 
 def put_rows(stage_store: StageStore, table: pa.Table, *, part_rows: int = 65_536) -> StageRows:
     """Rows in parts of a size of their own, so that a small table has several."""
-    parts: tuple[PartRecord, ...] = ()
+    parts: tuple[StagePart, ...] = ()
     for row_start in range(0, table.num_rows, part_rows):
         parts += stage_store.write(table.slice(row_start, part_rows)).parts
     return StageRows(table.schema, parts)

@@ -148,7 +148,7 @@ def test_watch_runs_once_and_says_what_it_did(work: Path) -> None:
         (["show", "nothing", "--lake", "LAKE"], 3, "run 'nothing': there is none"),
         (["show", "last"], 2, "which lake holds the run"),
         (["show", "last", "sharq", "--lake", "LAKE"], 3, "Did you mean 'sharp'"),
-        (["explain", "last", "--sample", "nobody", "--lake", "LAKE"], 3, "no source of run"),
+        (["explain", "last", "--sample", "nobody", "--lake", "LAKE"], 3, "no source and no output of run"),
         (["run", "RECIPE", "--memory", "2"], 2, "512 MiB or more"),
         (["run", "RECIPE", "--memory", "much"], 2, "is no size"),
         (["run", "missing.yaml"], 3, "missing.yaml"),

@@ -80,7 +80,10 @@ def print_rows(output: Output, store: StageStore, rows: StageRows, *, num_rows: 
     if output.is_json:
         output.document({"num_rows": rows.num_rows, "rows": [_plain(row) for row in found]})
         return
-    output.table([Column(name) for name in names], [[_text(row[name]) for name in names] for row in found])
+    output.table(
+        [Column(name, is_whole=name == "_id") for name in names],
+        [[_text(row[name]) for name in names] for row in found],
+    )
     output.note(f"{len(found)} of {format_count(rows.num_rows)} rows")
 
 
@@ -93,7 +96,8 @@ def print_explanation(output: Output, explanation: Explanation) -> None:
     output.fields(
         [
             ("sample", explanation.sample),
-            ("source", explanation.source),
+            ("source", explanation.source_reference or explanation.source),
+            ("file", _place(explanation)),
             ("run", explanation.run_id),
             ("outputs", ", ".join(explanation.outputs) or "none"),
         ]
@@ -113,10 +117,18 @@ def print_explanation(output: Output, explanation: Explanation) -> None:
     output.table([Column("stage", is_whole=True), Column("verdict", is_whole=True), Column("why")], rows)
 
 
+def _place(explanation: Explanation) -> str | None:
+    """The file with the member or line in it."""
+    if explanation.file is None:
+        return None
+    member = "" if explanation.member is None else f", {explanation.member}"
+    return f"{explanation.file}{member}" + ("" if explanation.line is None else f", line {explanation.line}")
+
+
 def _calls(stage: StageRecord) -> str:
     if stage.cached:
         return "known"
-    return ", ".join(f"{name} {format_count(count)}" for name, count in stage.calls.items()) or "-"
+    return ", ".join(f"{name} {format_count(count)}" for name, count in stage.calls.items() if count) or "-"
 
 
 def _text(value: object) -> str:

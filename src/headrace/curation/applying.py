@@ -13,10 +13,27 @@ from headrace.curation.results import Drop, Replace
 from headrace.errors import InvalidInput, MissingExtra
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["DROPPED", "RowResult", "apply_to_batch", "apply_to_row", "apply_to_table", "output_array"]
+__all__ = [
+    "DROPPED",
+    "DROPPED_THRESHOLD",
+    "DROPPED_VALUE",
+    "RowResult",
+    "apply_to_batch",
+    "apply_to_row",
+    "apply_to_table",
+    "output_array",
+]
 
 DROPPED = "_dropped"
 """Column of a table operator's result: why a row leaves, null where it stays."""
+
+DROPPED_VALUE = "_dropped_value"
+"""What was measured of a row that leaves; a table operator may give it, as it may the next one."""
+
+DROPPED_THRESHOLD = "_dropped_threshold"
+"""What it was held against."""
+
+_RECORD = (DROPPED, DROPPED_VALUE, DROPPED_THRESHOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +89,7 @@ def apply_to_batch(
 
 
 def apply_to_table(spec: OperatorSpec, table: pa.Table, settings: Mapping[str, object]) -> pa.Table:
-    """Call a table operator: its outputs and `_dropped`, as many rows as came in, in the same order.
+    """Call a table operator: its outputs, `_dropped` and what else it says of rows that leave, as many as came in.
 
     Raises:
         InvalidInput: A column is missing, or the rows cannot be worked on.
@@ -82,11 +99,12 @@ def apply_to_table(spec: OperatorSpec, table: pa.Table, settings: Mapping[str, o
     found = spec.function(table, **settings)
     if not isinstance(found, pa.Table):
         raise TypeError(f"operator {spec.name} gave {type(found).__name__}; expected a pyarrow.Table")
-    given = {name: found.column(name) for name in found.column_names if name != DROPPED}
+    given = {name: found.column(name) for name in found.column_names if name not in _RECORD}
     _check_names(spec, given)
     arrays = {name: output_array(spec, name, given[name], num_rows=table.num_rows) for name in spec.outputs}
+    record = {name: found.column(name).cast(pa.string()) for name in _RECORD[1:] if name in found.column_names}
     dropped = found.column(DROPPED) if DROPPED in found.column_names else pa.nulls(table.num_rows, pa.string())
-    return pa.table({**arrays, DROPPED: dropped})
+    return pa.table({**arrays, DROPPED: dropped, **record})
 
 
 def output_array(spec: OperatorSpec, name: str, values: Any, *, num_rows: int) -> pa.Array | pa.ChunkedArray:

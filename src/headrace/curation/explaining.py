@@ -1,4 +1,4 @@
-"""What became of one sample, stage by stage: values before and after, and why it went or stayed."""
+"""What a recorded run did: with all rows, stage by stage, and with one sample, value by value."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.connecting import connect
 from headrace.curation.run_records import RunRecord, StageRecord
 from headrace.curation.stage_cache import StageCache
 from headrace.curation.stage_result import StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_summary import StageCounts, StageSummary, count_stages, summarise_stage
 from headrace.datasets.lake import Lake
-from headrace.errors import NotFound
+from headrace.datasets.lineage import SampleLineage, find_samples
+from headrace.errors import HeadraceError, NotFound
+from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["Explanation", "StageVerdict", "explain", "stage_results"]
+__all__ = ["Explanation", "StageVerdict", "explain", "explain_stage", "explain_stages", "stage_results"]
 
 Verdict = Literal["kept", "dropped", "quarantined"]
 
@@ -44,13 +48,27 @@ class StageVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The way of a sample through a run."""
+    """The way of a sample through a run.
+
+    Attributes:
+        sample: Its `_id` in the source.
+        source: Name of the source in the recipe.
+        source_reference: The snapshot that was read, `LAKE::photos@id:HEX`.
+        file: URI of the file, folder or archive that the sample came from; None where its dataset is gone.
+        member: Path in the folder or archive.
+        line: From 1, in the file.
+        outputs: Names of the outputs that hold it.
+    """
 
     run_id: str
     sample: str
     source: str
     stages: tuple[StageVerdict, ...]
-    outputs: tuple[str, ...]  # names of the outputs that hold it
+    outputs: tuple[str, ...]
+    source_reference: str = ""
+    file: str | None = None
+    member: str | None = None
+    line: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document of `headrace recipe explain --json`."""
@@ -58,6 +76,10 @@ class Explanation:
             "run_id": self.run_id,
             "sample": self.sample,
             "source": self.source,
+            "source_reference": self.source_reference,
+            "file": self.file,
+            "member": self.member,
+            "line": self.line,
             "stages": [
                 {
                     "stage": stage.stage,
@@ -84,23 +106,51 @@ def stage_results(lake: Lake, record: RunRecord) -> tuple[StageStore, dict[str, 
     return store, {name: result for name, result in found.items() if result is not None}
 
 
-def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
-    """Follow a sample, named by its `_id`, or by its key where only one row has it.
+def explain_stages(lake: Lake, record: RunRecord) -> tuple[StageCounts, ...]:
+    """All stages of a run in short: rows in and out, and why the others left."""
+    store, results = stage_results(lake, record)
+    return count_stages(store, record, results)
+
+
+def explain_stage(lake: Lake, record: RunRecord, *, stage: str) -> StageSummary:
+    """One stage of a run in full: with histograms and samples.
 
     Raises:
-        NotFound: No source of the run has such a row, or the results are not kept any more.
+        NotFound: The run has no such stage, or what it gave is not kept any more.
+    """
+    names = [known.name for known in record.stages]
+    if stage not in names:
+        raise NotFound(f"run {record.run_id} has no stage {stage!r}.{near_miss_or_known(stage, names)}")
+    store, results = stage_results(lake, record)
+    if stage not in results:
+        raise NotFound(f"run {record.run_id}: the rows of stage {stage!r} are not kept any more; run the recipe again")
+    inputs = {name: result.rows for name, result in results.items()}
+    for known in record.stages:  # a check hands on what it reads
+        origin = next(iter(known.inputs.values()), None)
+        if known.kind == "check" and origin in inputs:
+            inputs[known.name] = inputs[origin]
+    return summarise_stage(
+        store, record.stages[names.index(stage)], results[stage], inputs=inputs, run_id=record.run_id
+    )
+
+
+def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
+    """Follow a sample, named by its `_id` in a source or an output, or by its key where only one row has it.
+
+    Raises:
+        NotFound: No source and no output of the run has such a row, or the results are not kept any more.
     """
     store, results = stage_results(lake, record)
-    for name in record.sources:
-        if name in results:
-            row = _row(store, results[name].rows, sample)
-            if row is not None:
-                break
-    else:
+    found = _find(store, record, results, sample)
+    if found is None:
+        made_from = _source_sample(lake, record, sample)
+        found = None if made_from is None else _find(store, record, results, made_from[1], source=made_from[0])
+    if found is None:
         raise NotFound(
-            f"no source of run {record.run_id} has a sample {sample!r}; for ids: headrace sample "
+            f"no source and no output of run {record.run_id} has a sample {sample!r}; for ids: headrace sample "
             f"{next(iter(record.sources.values()))['reference']}"
         )
+    name, row = found
     sample_id = str(row["_id"])
     at: dict[str, dict[str, Any]] = {name: row}
     verdicts: list[StageVerdict] = []
@@ -113,14 +163,70 @@ def explain(lake: Lake, record: RunRecord, *, sample: str) -> Explanation:
         verdicts.append(verdict)
         if after is not None:
             at[stage.name] = after
-    outputs = tuple(output for output in record.outputs if _holds(store, record, results, output, sample_id))
-    return Explanation(record.run_id, sample_id, name, tuple(verdicts), outputs)
+    outputs = tuple(output for output in record.outputs if _holds(store, record, results, output, sample_id, name))
+    place = record.sources[name]
+    origin = _original(place, sample_id)
+    return Explanation(
+        record.run_id,
+        sample_id,
+        name,
+        tuple(verdicts),
+        outputs,
+        source_reference=f"{place['lake']}::{place['reference']}",
+        file=None if origin is None else origin.source,
+        member=None if origin is None else origin.member,
+        line=None if origin is None else origin.line,
+    )
+
+
+def _find(
+    store: StageStore,
+    record: RunRecord,
+    results: Mapping[str, StageResult],
+    sample: str,
+    *,
+    source: str | None = None,
+) -> tuple[str, dict[str, Any]] | None:
+    """The first source that has the sample, or the one that is named, and its row there."""
+    for name in record.sources if source is None else (source,):
+        if name in results:
+            row = _row(store, results[name].rows, sample, takes_key=source is None)
+            if row is not None:
+                return name, row
+    return None
+
+
+def _source_sample(lake: Lake, record: RunRecord, sample: str) -> tuple[str, str] | None:
+    """The source, and the sample of it, that a sample of an output was made from."""
+    for output in record.outputs.values():
+        try:
+            snapshot = lake.snapshot(f"{output['dataset']}@id:{output['snapshot']}")
+        except NotFound:
+            continue
+        commits = {commit.id for commit in snapshot.commits}
+        for found in find_samples(snapshot.dataset, sample, commits=commits):
+            if found.recipe is not None and found.recipe.source is not None and found.member is not None:
+                return found.recipe.source, found.member
+    return None
+
+
+def _original(place: Mapping[str, Any], sample_id: str) -> SampleLineage | None:
+    """Where the source's dataset has the sample from, if it is still there."""
+    try:
+        snapshot = connect(str(place["lake"])).snapshot(str(place["reference"]))
+    except HeadraceError:  # the way through the run is known without it
+        return None
+    commits = {commit.id for commit in snapshot.commits}
+    found = find_samples(snapshot.dataset, sample_id, commits=commits)
+    return found[0] if found else None
 
 
 def _verdict(
     store: StageStore, stage: StageRecord, result: StageResult, before: Mapping[str, Any], sample_id: str
 ) -> tuple[StageVerdict, dict[str, Any] | None]:
-    lost = _row(store, result.dropped, sample_id)
+    source = None if before.get("_source") is None else str(before["_source"])
+    after = None if stage.kind == "check" else _row(store, result.rows, sample_id, source=source)
+    lost = _row(store, result.dropped, sample_id) if after is None else None
     if lost is not None:
         return (
             StageVerdict(
@@ -135,13 +241,12 @@ def _verdict(
             ),
             None,
         )
-    lost = _row(store, result.failed, sample_id)
+    lost = _row(store, result.failed, sample_id) if after is None else None
     if lost is not None:
         reason = f"{lost['class']}: {lost['message']} (attempt {lost['attempt']})"
         return StageVerdict(stage.name, stage.kind, "quarantined", {}, lost["operator"], reason), None
     if stage.kind == "check":
         return StageVerdict(stage.name, stage.kind, "kept", {}), dict(before)
-    after = _row(store, result.rows, sample_id)
     if after is None:
         reason = "no row with its id came out"
         return StageVerdict(stage.name, stage.kind, "dropped", {}, None, reason), None
@@ -153,22 +258,29 @@ def _verdict(
     return StageVerdict(stage.name, stage.kind, "kept", changed), after
 
 
-def _row(store: StageStore, rows: StageRows, sample: str) -> dict[str, Any] | None:
-    """The row of this id, or the only one whose id ends with it as its key."""
-    if "_id" not in rows.schema.names:
+def _row(
+    store: StageStore, rows: StageRows, sample: str, *, source: str | None = None, takes_key: bool = False
+) -> dict[str, Any] | None:
+    """The row of this id; of this source where rows name theirs.
+
+    Args:
+        takes_key: Also the only row whose id ends with it as its key.
+    """
+    columns = [name for name in ("_id", "_source") if name in rows.schema.names]
+    if "_id" not in columns:
         return None
-    by_key: list[dict[str, Any]] = []
-    for table in store.tables(rows):
+    by_key: list[tuple[int, int]] = []
+    for part, table in enumerate(store.tables(rows, columns=columns)):
         ids = table.column("_id")
-        exact = table.filter(pc.equal(ids, sample))
-        if exact.num_rows:
-            return _plain(exact)
-        by_key += [_plain(row) for row in _split(table.filter(pc.ends_with(ids, f":{sample}")))]
-    return by_key[0] if len(by_key) == 1 else None
-
-
-def _split(table: pa.Table) -> list[pa.Table]:
-    return [table.slice(idx, 1) for idx in range(table.num_rows)]
+        is_exact = pc.equal(ids, sample)
+        if source is not None and "_source" in columns:
+            is_exact = pc.and_(is_exact, pc.equal(table.column("_source"), source))
+        exact = pc.indices_nonzero(is_exact).to_pylist()
+        if exact:
+            return _plain(store.take(rows, [(part, exact[0])]))
+        if takes_key:
+            by_key += [(part, row) for row in pc.indices_nonzero(pc.ends_with(ids, f":{sample}")).to_pylist()]
+    return _plain(store.take(rows, by_key)) if len(by_key) == 1 else None
 
 
 def _plain(table: pa.Table) -> dict[str, Any]:
@@ -177,7 +289,7 @@ def _plain(table: pa.Table) -> dict[str, Any]:
 
 
 def _holds(
-    store: StageStore, record: RunRecord, results: Mapping[str, StageResult], output: str, sample_id: str
+    store: StageStore, record: RunRecord, results: Mapping[str, StageResult], output: str, sample_id: str, source: str
 ) -> bool:
     stage = str(record.outputs[output]["stage"])
-    return stage in results and _row(store, results[stage].rows, sample_id) is not None
+    return stage in results and _row(store, results[stage].rows, sample_id, source=source) is not None

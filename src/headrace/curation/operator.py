@@ -75,7 +75,8 @@ def operator(
         version: Raise it when the same input gives other output: what was computed before is computed anew.
         batch: The function takes and gives arrow arrays [num_rows].
         table: The function takes a `pa.Table` and gives one of as many rows in the same order: `outputs`, and
-            `_dropped` with the reason where a row leaves. The table holds `_id`.
+            `_dropped` with the reason where a row leaves, perhaps also `_dropped_value` and `_dropped_threshold`: what
+            was measured of it and what it was held against. The table holds `_id`.
         library: What computes it, for `headrace operators list --evidence`.
         oracle: What it was compared with; without one it is experimental.
         replaces: Media columns for which it gives `Replace`.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from headrace.curation.curated_rows import CuratedRows
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.sources import OpenSource
 from headrace.curation.stage_rows import StageRows, StageStore
@@ -14,6 +16,7 @@ from headrace.curation.static_plan import StaticOutput
 from headrace.datasets.columns import media_kind
 from headrace.datasets.dataset import Dataset
 from headrace.datasets.lake import Lake
+from headrace.datasets.recipe_origins import RecipeOrigin
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import AlreadyExists, Conflict, DataCorrupted, HeadraceError, InvalidInput, NotFound
 from headrace.progress import Progress
@@ -49,13 +52,18 @@ def commit_output(
     *,
     stage_store: StageStore,
     sources: Mapping[str, OpenSource],
+    origins: Sequence[RecipeOrigin],
     message: str,
     progress: Progress,
 ) -> Snapshot:
     """Commit the rows, and take the snapshot of this commit alone.
 
     The dataset is made if there is none: of the sources' type where they have one and the columns that it needs came
-    through, else a TABLE. Keys that come twice, from several commits or sources, give way to the rows' ids.
+    through, else a TABLE. Keys that come twice, from several commits or sources, give way to the rows' ids. The commit
+    says which snapshots, plan and run made it, and of each row which sample it was.
+
+    Args:
+        origins: From `recipe_origins`.
 
     Raises:
         InvalidInput: No rows came through, or the dataset there has other columns.
@@ -76,26 +84,19 @@ def commit_output(
         dataset = None
         kind, key = _dataset_type(rows, sources)
     renamed = key if key is not None and key in schema.names and not _is_unique(rows, key, stage_store) else None
-    batches = _batches(rows, schema, stage_store=stage_store, sources=sources, renamed=renamed)
-    reader = pa.RecordBatchReader.from_batches(schema, batches)
+    batches = partial(_batches, rows, schema, stage_store=stage_store, sources=sources, renamed=renamed)
+    source = CuratedRows(batches, rows, stage_store=stage_store, origins=origins)
     if dataset is None:
         options = {"type": kind, "key": key} if kind == "TABLE" else {"type": kind}
         try:
-            lake.create_dataset(output.dataset, source=reader, tags=tags, message=message, progress=progress, **options)
+            lake.create_dataset(output.dataset, source=source, tags=tags, message=message, progress=progress, **options)
         except AlreadyExists:  # another run was first; it may have committed the same rows
             made = committed_output(lake, output, rows)
             if made is not None:
                 return made
-            lake.dataset(output.dataset).commit(
-                pa.RecordBatchReader.from_batches(
-                    schema, _batches(rows, schema, stage_store=stage_store, sources=sources, renamed=renamed)
-                ),
-                tags=tags,
-                message=message,
-                progress=progress,
-            )
+            lake.dataset(output.dataset).commit(source, tags=tags, message=message, progress=progress)
     else:
-        dataset.commit(reader, tags=tags, message=message, progress=progress)
+        dataset.commit(source, tags=tags, message=message, progress=progress)
     found = committed_output(lake, output, rows)
     if found is None:
         raise Conflict(f"output {output.name!r}: its commit was deleted as soon as it was made; run the recipe again")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from headrace.curation.cleaning_mark import wait_while_cleaned
+from headrace.curation.curated_rows import recipe_origins
 from headrace.curation.drawing import draw_order
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import Measured, OperatorStage
@@ -23,8 +24,9 @@ from headrace.curation.recipe_plan import RecipePlan, source_key
 from headrace.curation.run_options import RunOptions
 from headrace.curation.run_records import RunRecord, StageRecord, new_run_id, write_run
 from headrace.curation.run_workers import RunWorkers
+from headrace.curation.settings import Setting, SettingRole
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
-from headrace.curation.stage_rows import StageRows
+from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.stage_work import is_operator_stage, passes_through
 from headrace.curation.static_plan import OperatorWork, Sampling, StaticStage
 from headrace.curation.table_stage_dispatch import run_table_stage
@@ -33,6 +35,9 @@ from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
 from headrace.errors import HeadraceError
 from headrace.progress import NO_PROGRESS, Progress
+
+if TYPE_CHECKING:
+    from headrace.curation.stage_summary import StageSummary
 
 __all__ = ["Run", "RunStage", "run_plan", "run_stages"]
 
@@ -43,7 +48,9 @@ class RunStage:
 
     record: StageRecord
     result: StageResult
-    _read: Callable[[StageRows], pa.Table]
+    _run_id: str
+    _stage_store: StageStore
+    _inputs: Mapping[str, StageRows]
 
     @property
     def rows_in(self) -> int:
@@ -68,15 +75,21 @@ class RunStage:
 
     def to_arrow(self) -> pa.Table:
         """The rows that went on; media as structs without bytes."""
-        return self._read(self.result.rows)
+        return self._stage_store.table(self.result.rows)
 
     def dropped_rows(self) -> pa.Table:
         """`_id`, operator, reason, value and threshold of each row that was dropped."""
-        return self._read(self.result.dropped)
+        return self._stage_store.table(self.result.dropped)
 
     def quarantined_rows(self) -> pa.Table:
         """`_id`, operator, class, message and attempt of each row that failed."""
-        return self._read(self.result.failed)
+        return self._stage_store.table(self.result.failed)
+
+    def summary(self) -> StageSummary:
+        """Why rows left, histograms with the cut, and 20 kept and 20 dropped samples."""
+        from headrace.curation.stage_summary import summarise_stage
+
+        return summarise_stage(self._stage_store, self.record, self.result, inputs=self._inputs, run_id=self._run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +293,11 @@ class _Running:
             seconds=time.monotonic() - begin,
             work=self._plan.hashes.works[stage.name],
             operators=self._operator_keys(stage),
+            compared=_named_by_settings(stage, role="column"),
+            conditions=_named_by_settings(stage, role="condition"),
         )
-        self.stages[stage.name] = RunStage(record, result, self._plan.stage_store.table)
+        inputs = {item.origin: self._known[item.origin] for item in stage.inputs}
+        self.stages[stage.name] = RunStage(record, result, self.record.run_id, self._plan.stage_store, inputs)
 
     def _operator_keys(self, stage: StaticStage) -> list[str]:
         """Names of the ledgers that it reads."""
@@ -357,6 +373,13 @@ class _Running:
             rows,
             stage_store=self._plan.stage_store,
             sources=self._plan.sources,
+            origins=recipe_origins(
+                self._plan.lake,
+                self._plan.sources,
+                recipe=self._plan.static.name,
+                plan_hash=self._plan.hash,
+                run_id=self.record.run_id,
+            ),
             message=f"recipe {self.record.recipe}, plan {self._plan.hash[:12]}, run {self.record.run_id}, of {read}",
             progress=self._progress,
         )
@@ -369,6 +392,21 @@ class _Running:
                 metrics={"rows_out": float(rows.num_rows)},
             )
         return snapshot
+
+
+def _named_by_settings(stage: StaticStage, *, role: SettingRole) -> list[str]:
+    """Columns or expressions that the settings of a table operator name, for `explain`."""
+    work = stage.work
+    if not isinstance(work, OperatorWork) or is_operator_stage(stage):
+        return []
+    named: list[str] = []
+    for use in work.uses:
+        values = dict(use.settings)
+        for name, setting in use.operator.settings.items():
+            if isinstance(setting, Setting) and setting.role == role:
+                value = values.get(name)
+                named += [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    return named
 
 
 def _point_to(snapshot: Snapshot, name: str) -> None:

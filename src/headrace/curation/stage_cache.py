@@ -14,7 +14,7 @@ from headrace.storage.sealed import read_sealed, seal
 
 __all__ = ["StageCache", "result_key", "stage_key"]
 
-_FORMAT = 2  # 2: parts without statistics
+_FORMAT = 3  # 3: content is told by values, not by files
 
 
 def stage_key(work: str, inputs: Mapping[str, str]) -> str:

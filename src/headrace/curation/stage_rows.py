@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from headrace.curation.replaced_media import AT
+from headrace.curation.rows_digest import rows_digest
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
 from headrace.datasets.derived_views import CURATION
-from headrace.storage.canonical import canonical_json
+from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.digests import digest_hex, require_digest
 from headrace.storage.parts import PartRecord, part_key, read_part, write_part
 from headrace.storage.store import ObjectStore
@@ -38,11 +41,18 @@ _PART_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class StagePart(PartRecord):
+    """A part, and the `rows_digest` of what is in it: bytes of Parquet depend on the library that wrote them."""
+
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StageRows:
     """What a stage gave, in its order. Media columns are structs (size, format, width, height, duration, digest)."""
 
     schema: pa.Schema
-    parts: tuple[PartRecord, ...]
+    parts: tuple[StagePart, ...]
 
     @property
     def num_rows(self) -> int:
@@ -56,7 +66,8 @@ class StageRows:
     @property
     def content_id(self) -> str:
         """BLAKE3 hex; the same rows in the same order have the same, wherever and whenever they were computed."""
-        return digest_hex(canonical_json(self.to_json()))
+        contents: list[JsonValue] = [[part.content, part.num_rows] for part in self.parts]
+        return digest_hex(canonical_json({"schema": schema_to_json(self.schema), "parts": contents}))
 
     @property
     def media_columns(self) -> list[str]:
@@ -67,13 +78,13 @@ class StageRows:
         """The document that `from_json` reads."""
         return {
             "schema": schema_to_json(self.schema),
-            "parts": [[part.digest, part.size, part.num_rows] for part in self.parts],
+            "parts": [[part.digest, part.size, part.num_rows, part.content] for part in self.parts],
         }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> StageRows:
         """What `to_json` made."""
-        parts = tuple(PartRecord(digest, size, num_rows) for digest, size, num_rows in document["parts"])
+        parts = tuple(StagePart(*part) for part in document["parts"])
         return cls(schema_from_json(document["schema"]), parts)
 
 
@@ -149,6 +160,29 @@ class StageStore:
         require_digest(data, part.digest, name=f"{self.store.uri}/{key}")
         return data
 
+    def take(
+        self, rows: StageRows, places: Sequence[tuple[int, int]], *, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Rows by (part, row in it), in ascending order of both; of each part only the row groups that hold them.
+
+        Raises:
+            DataCorrupted: A part is not what was written.
+        """
+        names = list(rows.schema.names if columns is None else columns)
+        schema = pa.schema([rows.schema.field(name) for name in names])
+        found: list[pa.Table] = [schema.empty_table()]
+        for part in dict.fromkeys(part for part, _ in places):
+            file = pq.ParquetFile(pa.BufferReader(self.part_data(rows.parts[part])))
+            wanted = np.array([row for of, row in places if of == part], dtype=np.int64)
+            sizes = [file.metadata.row_group(idx).num_rows for idx in range(file.num_row_groups)]
+            ends = np.cumsum(sizes)  # [num_row_groups]
+            groups = np.searchsorted(ends, wanted, side="right")
+            for group in np.unique(groups).tolist():
+                inside = wanted[groups == group] - (ends[group] - sizes[group])
+                table = file.read_row_group(group, columns=names).select(names)
+                found.append(table.take(pa.array(inside)).cast(schema))
+        return pa.concat_tables(found)
+
     def table(self, rows: StageRows, *, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows."""
         return pa.concat_tables(self.tables(rows, columns=columns))
@@ -163,7 +197,7 @@ class StageRowsWriter:
         self._waiting: list[pa.Table] = []
         self._num_waiting = 0
         self._num_bytes = 0
-        self._parts: list[PartRecord] = []
+        self._parts: list[StagePart] = []
 
     def add(self, table: pa.Table) -> None:
         """Append rows of the writer's schema."""
@@ -189,11 +223,11 @@ class StageRowsWriter:
 
     def _flush(self) -> None:
         table = pa.concat_tables(self._waiting).cast(self.schema).combine_chunks()
-        self._parts.append(
-            write_part(
-                self._stage_store.store, self._stage_store.base, table=table, keeps_existing=True, statistics=False
-            )
-        )
+        store, base = self._stage_store.store, self._stage_store.base
+        part = write_part(store, base, table=table, keeps_existing=True, statistics=False)
+        # Media is told by the digest in its own column; where its bytes lie is no content.
+        values = table.select([name for name in table.column_names if not name.startswith(AT)])
+        self._parts.append(StagePart(part.digest, part.size, part.num_rows, rows_digest(values)))
         self._waiting = []
         self._num_waiting = 0
         self._num_bytes = 0

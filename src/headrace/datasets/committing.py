@@ -17,13 +17,13 @@ from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, wr
 from headrace.datasets.kept_indexes import KeptIndexes
 from headrace.datasets.manifests import CommitManifest, document_key
 from headrace.datasets.parquet_indexing import ParquetIndexer
-from headrace.datasets.promoting import PromotedRows
 from headrace.datasets.rejected_rows import RejectedRows
 from headrace.datasets.reported_sources import ReportedFiles, ReportedTable, RowsOnly
 from headrace.datasets.schema_evolution import evolved_schema, fitted_batches
 from headrace.datasets.shard_indexing import ShardIndexer
 from headrace.datasets.sources.adopted_parquet import AdoptedParquet, parquet_with_bytes
 from headrace.datasets.sources.adopted_shards import AdoptedShards, plain_tars
+from headrace.datasets.sources.derived_rows import DerivedRows
 from headrace.datasets.sources.one_schema import one_schema
 from headrace.datasets.sources.opening import open_source
 from headrace.datasets.sources.source import FileSource, TableSource
@@ -166,7 +166,7 @@ def prepare_commit(
         joins_parquet_folders=kind.joins_parquet_folders,
         on_bad_row=rejected.add if options.on_invalid == "skip" else None,
     )
-    promoted = opened if isinstance(opened, PromotedRows) else None
+    derived = opened if isinstance(opened, DerivedRows) else None
     if declared is None:
         peeked = PeekedTable.of(opened)
         declared = kind.ingest_schema(peeked.schema)
@@ -192,7 +192,7 @@ def prepare_commit(
             store,
             base,
             batches=fitted_batches(
-                rejected.joined_to(ingested if promoted is None else promoted.named(ingested)),
+                rejected.joined_to(ingested if derived is None else derived.named(ingested)),
                 known=state.schema,
                 own=declared,
                 origins=opened.origins,

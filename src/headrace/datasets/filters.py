@@ -27,7 +27,7 @@ from headrace.datasets.sql_guard import (
 from headrace.errors import InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
 
-__all__ = ["Expression", "Filter", "check_expression"]
+__all__ = ["Expression", "Filter", "check_expression", "expression_tree"]
 
 # Names inside DuckDB; no column may start with an underscore.
 _ROWS = "_headrace_rows"
@@ -189,6 +189,17 @@ def check_expression(expression: str, *, subject: str, connection: duckdb.DuckDB
     walk = _FormWalk(sql, pa.schema([]))
     walk.visit(_only_expression(sql, sql.parse(connection)), frozenset())
     return tuple(sorted(walk.columns))
+
+
+def expression_tree(expression: str) -> Mapping[str, JsonNode]:
+    """DuckDB's syntax tree of one expression; its columns and functions are not looked at.
+
+    Raises:
+        InvalidInput: Not one expression.
+    """
+    sql = SqlText.checked("where", expression, prefix=_PREFIX, suffix=_SUFFIX)
+    with closing(_ENGINE.cursor()) as connection:
+        return _only_expression(sql, sql.parse(connection))
 
 
 def _narrow_schema(schema: pa.Schema) -> pa.Schema:

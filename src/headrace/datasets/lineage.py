@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.manifests import read_document
 from headrace.datasets.media import ParquetCell
 from headrace.datasets.promoting import PROMOTED
+from headrace.datasets.recipe_origins import RecipeOrigin
 from headrace.datasets.records import CommitRecord, RunRecord
 from headrace.datasets.sidecars import ColumnSource
 
@@ -46,6 +48,7 @@ class CommitLineage:
     created_at: str
     actor: str
     sources: tuple[Origin, ...]
+    inputs: tuple[RecipeOrigin, ...] = ()  # snapshots that a recipe made it from, with plan and run
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class SampleLineage(HtmlTable):
     snapshots: tuple[str, ...]  # ids of logged snapshots that hold it
     runs: tuple[RunLineage, ...]  # runs over those snapshots
     promoted_from: tuple[SampleLineage, ...] = ()  # the sample of another dataset that it was made from
+    recipe: RecipeOrigin | None = None  # the run of a recipe that made it; `member` is then the sample that it read
+    curated_from: tuple[SampleLineage, ...] = ()  # this sample, if its dataset is in the same lake and not purged
 
     def to_json(self) -> dict[str, Any]:
         """A plain document."""
@@ -133,6 +138,7 @@ def snapshot_lineage(snapshot: Snapshot) -> SnapshotLineage:
             created_at=commit.created_at,
             actor=commit.actor,
             sources=tuple(commit.sources),
+            inputs=_inputs(commit.sources),
         )
         for commit in snapshot.commits
     )
@@ -211,6 +217,8 @@ def _sample(dataset: Dataset, record: CommitRecord, ordinal: int) -> SampleLinea
         snapshots=tuple(snapshots),
         runs=runs,
         promoted_from=_promoted_from(dataset, origin, row["_member"]),
+        recipe=RecipeOrigin.of(origin),
+        curated_from=_curated_from(dataset, origin, row["_member"]),
     )
 
 
@@ -219,9 +227,27 @@ def _promoted_from(dataset: Dataset, origin: Origin, member: str | None) -> tupl
     if not origin.uri.startswith(PROMOTED) or member is None:
         return ()
     number = origin.uri.removeprefix(PROMOTED).partition("@")[0]
+    return _samples_of(dataset, number, member)
+
+
+def _curated_from(dataset: Dataset, origin: Origin, member: str | None) -> tuple[SampleLineage, ...]:
+    """The sample that a recipe read, deleted or not; nothing if it was purged, or lies in another lake."""
+    recipe = RecipeOrigin.of(origin)
+    if recipe is None or recipe.lake is not None or recipe.dataset is None or member is None:
+        return ()
+    return _samples_of(dataset, recipe.dataset, member)
+
+
+def _samples_of(dataset: Dataset, number: str, sample: str) -> tuple[SampleLineage, ...]:
+    """The samples of this id in the dataset of this number, which lies in the same lake."""
     purged = dataset.lake.state().purged
     old = next((item for item in dataset.lake.every_dataset() if item.id == number and item.id not in purged), None)
-    return () if old is None else tuple(item for item in find_samples(old, member) if item.id == member)
+    return () if old is None else tuple(item for item in find_samples(old, sample) if item.id == sample)
+
+
+def _inputs(sources: Sequence[Origin]) -> tuple[RecipeOrigin, ...]:
+    found = (RecipeOrigin.of(source) for source in sources)
+    return tuple(recipe for recipe in found if recipe is not None and recipe.source is not None)
 
 
 def _run(dataset: Dataset, record: RunRecord) -> RunLineage:

@@ -18,6 +18,7 @@ from headrace.datasets.batches import Origin, RejectedRow, RowBatch, SampleBatch
 from headrace.datasets.columns import media_kind
 from headrace.datasets.filters import Expression
 from headrace.datasets.html_reprs import HtmlTable
+from headrace.datasets.sources.derived_rows import DerivedRows
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import AlreadyExists, InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
@@ -97,7 +98,7 @@ def promote(
     return PromotionReport(new, snapshot.id, commit.num_rows, commit.num_rejected, tuple(commit.rejected))
 
 
-class PromotedRows:
+class PromotedRows(DerivedRows):
     """Rows of a snapshot under new names: a source for the ingest of any type that reads tables."""
 
     kind: Literal["table"]
@@ -151,7 +152,7 @@ class PromotedRows:
                 yield RowBatch(batch, 0, lines=(run + 1).tolist(), row_start=int(run[0]))
 
     def named(self, batches: Iterator[SampleBatch]) -> Iterator[SampleBatch]:
-        """The batches with the old samples' ids where the rows came from, instead of numbers."""
+        """As `DerivedRows.named`; media goes by the old sample's id too."""
         for batch in batches:
             if batch.lines is not None:
                 ids = [None if line is None else self._ids[line - 1] for line in batch.lines]

@@ -13,11 +13,13 @@ from headrace.cli.program import command_line
 from headrace.cli.tables import Column
 from headrace.cli.targets import dataset_text, open_snapshot
 from headrace.cli.wording import format_moment
+from headrace.datasets.recipe_origins import RecipeOrigin
 from headrace.errors import NotFound
 from headrace.schema.references import Reference
 from headrace.units import format_bytes, format_count
 
 if TYPE_CHECKING:
+    from headrace.datasets.batches import Origin
     from headrace.datasets.lineage import MediaLineage, RunLineage, SampleLineage, SnapshotLineage
     from headrace.datasets.snapshot import Snapshot
 
@@ -29,7 +31,8 @@ def lineage(output: Output, *, ref: Reference, sample_id: str | None) -> None:
     """Show where a snapshot or a sample came from.
 
     For a snapshot: its commits, their sources, and the runs that used it. For a sample: its commit, source file,
-    member and line, where its bytes lie, and the snapshots and runs that hold it.
+    member and line, where its bytes lie, and the snapshots and runs that hold it. For what a recipe made: plan, run,
+    the sample that it read, and the file of that one.
     """
     snapshot = open_snapshot(ref)
     if sample_id is None:
@@ -49,7 +52,12 @@ def lineage(output: Output, *, ref: Reference, sample_id: str | None) -> None:
         if idx:
             output.line()
         _show_sample(output, sample)
-    output.next("dataset", "log", dataset_text(ref))
+    recipe = samples[0].recipe
+    if recipe is not None and recipe.reference is not None and samples[0].member is not None:
+        lake = "" if recipe.lake is not None else f"{snapshot.dataset.lake.uri}::"
+        output.next("lineage", f"{lake}{recipe.reference}", "--sample", samples[0].member)
+    else:
+        output.next("dataset", "log", dataset_text(ref))
 
 
 def _find(snapshot: Snapshot, reference: Reference, *, sample_id: str) -> list[SampleLineage]:
@@ -82,7 +90,7 @@ def _show_snapshot(output: Output, found: SnapshotLineage) -> None:
                 format_moment(commit.created_at),
                 format_count(commit.num_rows),
                 "" if source is None or source.size is None else format_bytes(source.size),
-                "" if source is None else source.uri,
+                _source_text(source),
             )
             for commit in found.commits
             for source in (commit.sources or (None,))
@@ -98,9 +106,7 @@ def _show_sample(output: Output, sample: SampleLineage) -> None:
             ("digest", sample.digest),
             ("dataset", sample.dataset),
             ("commit", sample.commit),
-            ("source", sample.source),
-            ("source digest", sample.source_digest),
-            ("member", sample.member),
+            *_origin_fields(sample),
             ("line", None if sample.line is None else format_count(sample.line)),
             *(
                 (
@@ -113,6 +119,34 @@ def _show_sample(output: Output, sample: SampleLineage) -> None:
         ]
     )
     _show_runs(output, sample.runs)
+
+
+def _origin_fields(sample: SampleLineage) -> list[tuple[str, object]]:
+    """The file; of a row that a recipe made the run, the sample that it read, and the file of this one."""
+    if sample.recipe is None:
+        return [("source", sample.source), ("source digest", sample.source_digest), ("member", sample.member)]
+    fields: list[tuple[str, object]] = [
+        ("recipe", sample.recipe.recipe),
+        ("plan", sample.recipe.plan_hash),
+        ("run", sample.recipe.run_id),
+        ("read from", sample.recipe.reference),
+        ("its sample", sample.member),
+    ]
+    for origin in sample.curated_from:
+        fields += [
+            ("its source", origin.recipe.recipe if origin.recipe else origin.source),
+            ("its member", origin.member),
+        ]
+        fields.append(("its line", None if origin.line is None else format_count(origin.line)))
+    return fields
+
+
+def _source_text(source: Origin | None) -> str:
+    recipe = None if source is None else RecipeOrigin.of(source)
+    if source is None or recipe is None:
+        return "" if source is None else source.uri
+    read = "" if recipe.reference is None else f" of {recipe.reference[:-52]}"  # 12 digits of the id
+    return f"recipe {recipe.recipe}{read}"
 
 
 def _place(media: MediaLineage) -> str:

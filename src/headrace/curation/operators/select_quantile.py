@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from headrace.curation.applying import DROPPED
+from headrace.curation.applying import DROPPED, DROPPED_THRESHOLD, DROPPED_VALUE
 from headrace.curation.operator import operator
 from headrace.curation.row_groups import compared_values
 from headrace.curation.settings import Column
@@ -57,14 +57,23 @@ def select_quantile(
         return pa.table({"share_below": pa.nulls(rows.num_rows, pa.float64()), DROPPED: pa.array(reasons, pa.string())})
     low, high = (float(cut) for cut in np.quantile(ranked, [lower, upper]))
     below = np.searchsorted(ranked, values, side="left") / len(ranked)  # [num_rows]
+    is_low, is_high = values < low, values > high  # [num_rows], False where null
     reasons = [
         f"{by} is null"
         if not valued
-        else f"{by} {value:g} is below the {lower:g} quantile {low:g}"
-        if value < low
-        else f"{by} {value:g} is above the {upper:g} quantile {high:g}"
-        if value > high
+        else f"{by} is below the {lower:g} quantile"
+        if too_low
+        else f"{by} is above the {upper:g} quantile"
+        if too_high
         else None
-        for value, valued in zip(values.tolist(), has_value.tolist())
+        for valued, too_low, too_high in zip(has_value.tolist(), is_low.tolist(), is_high.tolist())
     ]
-    return pa.table({"share_below": pa.array(below, mask=~has_value), DROPPED: pa.array(reasons, pa.string())})
+    leaves = is_low | is_high
+    return pa.table(
+        {
+            "share_below": pa.array(below, mask=~has_value),
+            DROPPED: pa.array(reasons, pa.string()),
+            DROPPED_VALUE: pa.array(values, mask=~leaves),
+            DROPPED_THRESHOLD: pa.array(np.where(is_low, low, high), mask=~leaves),
+        }
+    )

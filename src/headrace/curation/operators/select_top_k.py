@@ -6,9 +6,10 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
-from headrace.curation.applying import DROPPED
+from headrace.curation.applying import DROPPED, DROPPED_THRESHOLD, DROPPED_VALUE
 from headrace.curation.operator import operator
 from headrace.curation.row_groups import compared_values, group_codes, ranks_in_groups, row_ids, sorted_positions
 from headrace.curation.settings import Column
@@ -46,10 +47,22 @@ def select_top_k(
     ids = row_ids(rows, operator="select.top_k")
     values = compared_values(rows.column(by))
     positions = sorted_positions([values], ids, is_descending=largest)
-    ranks = ranks_in_groups(positions, group_codes(rows, per or [])) + 1  # [num_rows]
+    codes = group_codes(rows, per or [])  # [num_rows]
+    ranks = ranks_in_groups(positions, codes) + 1  # [num_rows]
     has_value = values.is_valid().to_numpy(zero_copy_only=False)
+    which = f"{k} {'largest' if largest else 'smallest'}{' of its group' if per else ''}"
     reasons = [
-        f"{by} is null" if not valued else f"rank {rank} is above k = {k}" if rank > k else None
+        f"{by} is null" if not valued else f"{by} is not among the {which}" if rank > k else None
         for rank, valued in zip(ranks.tolist(), has_value.tolist())
     ]
-    return pa.table({"rank": pa.array(ranks, mask=~np.asarray(has_value)), DROPPED: pa.array(reasons, pa.string())})
+    columns = {"rank": pa.array(ranks, mask=~np.asarray(has_value)), DROPPED: pa.array(reasons, pa.string())}
+    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+        last = np.full(int(codes.max()) + 1 if len(codes) else 0, -1, dtype=np.int64)  # [num_groups], who has rank k
+        holders = np.flatnonzero(ranks == k)
+        last[codes[holders]] = holders
+        stays = pa.array((ranks <= k) | ~np.asarray(has_value))
+        cuts = values.take(pa.array(last[codes], mask=last[codes] < 0))  # [num_rows]
+        nothing = pa.scalar(None, values.type)
+        columns[DROPPED_VALUE] = pc.if_else(stays, nothing, values)
+        columns[DROPPED_THRESHOLD] = pc.if_else(stays, nothing, cuts)
+    return pa.table(columns)

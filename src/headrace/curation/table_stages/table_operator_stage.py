@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from headrace.curation.applying import DROPPED, apply_to_table
+from headrace.curation.applying import DROPPED, DROPPED_THRESHOLD, DROPPED_VALUE, apply_to_table
 from headrace.curation.operator_columns import columns_after_table_operator
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.row_groups import compared_values
@@ -57,7 +57,7 @@ def run_table_operator(
         progress.start(spec.name, total_rows=rows.num_rows)
         if spec.is_rowwise:
             found = [apply_to_table(spec, table, settings) for table in stage_store.tables(rows, columns=columns)]
-            outputs = pa.concat_tables(found)
+            outputs = pa.concat_tables(found, promote_options="default")
         else:
             key = [] if rows.num_rows == 0 else list(spec.key_columns(settings, rows.schema))
             outputs = _by_partitions(stage_store, rows, columns, key, spec, settings, memory_bytes, folder)
@@ -93,7 +93,7 @@ def _by_partitions(
             results.append(apply_to_table(spec, table.drop_columns([_POSITION]), settings))
             positions.append(table.column(_POSITION).to_numpy())
     order = np.argsort(np.concatenate(positions), kind="stable")  # [num_rows]
-    return pa.concat_tables(results).take(pa.array(order))
+    return pa.concat_tables(results, promote_options="default").take(pa.array(order))
 
 
 def _partitions(table: pa.Table, key: list[str], num_partitions: int) -> NDArray[np.int64]:  # [num_rows]
@@ -133,9 +133,12 @@ def _written(
         arrays = [*table.columns, *(found.column(name) for name in spec.outputs)]
         whole: Any = pa.Table.from_arrays(arrays, schema=schema)
         kept.add(whole.filter(pc.invert(leaves)))
-        gone = pc.sum(leaves).as_py() or 0
-        nothing = pa.nulls(gone, pa.string())
-        record = [table.column("_id").filter(leaves), reasons.filter(leaves), nothing, nothing]
+        nothing = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+        measured = [
+            found.column(name) if name in found.column_names else nothing for name in (DROPPED_VALUE, DROPPED_THRESHOLD)
+        ]
+        said = [column.filter(leaves) for column in (reasons, *measured)]
+        record = [table.column("_id").filter(leaves), *said]
         dropped.add(pa.Table.from_arrays(record, schema=DROPPED_SCHEMA))
         progress.advance(rows=table.num_rows)
     return TableResult(kept.finish(), dropped.finish(), rows.num_rows)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from headrace.datasets.batches import BadRow, Origin, RejectedRow, RowBatch
+from headrace.datasets.recipe_origins import RecipeOrigin
 from headrace.datasets.types.base import OnInvalid
 from headrace.errors import InvalidInput
 
@@ -73,6 +74,10 @@ class RowFailures:
 
 def place_of(origin: Origin, member: str | None = None) -> str:
     """A path or URI that a person can open, for messages."""
+    recipe = RecipeOrigin.of(origin)
+    if recipe is not None:
+        read = f"recipe {recipe.recipe}" if recipe.source is None else f"recipe {recipe.recipe}, source {recipe.source}"
+        return read if member is None else f"{read}, sample {member}"
     place = unquote(origin.uri.removeprefix("file://")) if origin.uri.startswith("file://") else origin.uri
     if member is None:
         return place

@@ -43,8 +43,10 @@ def test_ties_stay_or_leave_together() -> None:
 def test_reasons_name_value_and_cut() -> None:
     found = run_operator(select_quantile, rows([0, 10, 20, None, math.nan]), by="v", lower=0.25, upper=0.75)
     assert found["_dropped"].to_pylist() == [
-        "v 0 is below the 0.25 quantile 5", None, "v 20 is above the 0.75 quantile 15", "v is null", "v is null"
+        "v is below the 0.25 quantile", None, "v is above the 0.75 quantile", "v is null", "v is null"
     ]  # fmt: skip
+    assert found["_dropped_value"].to_pylist() == ["0", None, "20", None, None]
+    assert found["_dropped_threshold"].to_pylist() == ["5", None, "15", None, None]
     assert found["share_below"].to_pylist() == [0.0, pytest.approx(1 / 3), pytest.approx(2 / 3), None, None]
 
 

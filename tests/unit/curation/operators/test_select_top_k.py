@@ -38,8 +38,10 @@ def test_ties_go_by_id_and_nulls_leave() -> None:
     found = run_operator(select_top_k, ROWS, by="v", k=2)
     assert found["rank"].to_pylist() == [3, 1, None, 2, None, 4]
     assert found["_dropped"].to_pylist() == [
-        "rank 3 is above k = 2", None, "v is null", None, "v is null", "rank 4 is above k = 2"
+        "v is not among the 2 largest", None, "v is null", None, "v is null", "v is not among the 2 largest"
     ]  # fmt: skip
+    assert found["_dropped_value"].to_pylist() == ["1", None, None, None, None, "-2"]
+    assert found["_dropped_threshold"].to_pylist() == ["3", None, None, None, None, "3"]
 
 
 def test_groups_are_ranked_by_themselves_and_null_is_one() -> None:
