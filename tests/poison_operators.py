@@ -48,3 +48,15 @@ def upper(text: pa.Array) -> pa.Array:
     if any(value is not None and value.startswith("bad") for value in text.to_pylist()):
         raise InvalidInput("holds something bad")
     return pa.array([None if value is None else value.upper() for value in text.to_pylist()])
+
+
+@operator(name="test.shared", outputs={"length": pa.int64()}, gil_free=True)
+def shared(text: str, *, log: str = "", pause: float = 0.0) -> int | Drop:
+    """As `test.poison`, in threads that share a process.
+
+    Args:
+        log: File that gets a line for each call.
+        pause: Seconds that each call takes at least.
+    """
+    time.sleep(pause)
+    return poison(text, log=log)

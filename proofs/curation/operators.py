@@ -14,7 +14,7 @@ import pyarrow as pa
 from headrace.curation import operator
 from headrace.errors import InvalidInput
 
-__all__ = ["count", "length", "letters", "score", "volatile"]
+__all__ = ["count", "length", "letters", "score", "volatile", "volatile_free"]
 
 
 def _note(log: str, line: str) -> None:
@@ -78,3 +78,9 @@ def volatile(text: str) -> int:
         case "HANG":
             time.sleep(3600)
     return len(text)
+
+
+@operator(name="proof.volatile_free", outputs={"length": pa.int64()}, gil_free=True)
+def volatile_free(text: str) -> int:
+    """As `proof.volatile`, in threads that share a process."""
+    return volatile(text)

@@ -1,4 +1,7 @@
-"""Rows that fail, crash their process or hang, among many that do not: exactly these end in quarantine."""
+"""Rows that fail, crash their process or hang, among many that do not: exactly these end in quarantine.
+
+`processes` is an operator that has a process for each worker, `threads` one whose workers share a process.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,19 @@ _RECIPE = """
 recipe: quarantine
 sources: {texts: texts}
 stages:
-  - {name: measure, operator: proof.volatile}
+  - {name: measure, operator: OPERATOR}
 outputs:
   final: {stage: measure, dataset: curated}
 """
+_OPERATORS = {"processes": "proof.volatile", "threads": "proof.volatile_free"}
 _KINDS = {"CORRUPT": "InvalidInput", "SEGFAULT": "Crashed", "HANG": "TimedOut"}
 _FULL = {"CORRUPT": 137, "SEGFAULT": 11, "HANG": 5}
 _SHORT = {"CORRUPT": 9, "SEGFAULT": 2, "HANG": 1}
 
 
 def cases(*, is_full: bool) -> list[str]:
-    """One run."""
-    return ["100000"] if is_full else ["3000"]
+    """Rows, and where they are worked on."""
+    return [f"{100_000 if is_full else 3_000}/{place}" for place in _OPERATORS]
 
 
 def skip_reason() -> str | None:
@@ -38,14 +42,15 @@ def skip_reason() -> str | None:
 def check(case: str, *, seed: int) -> CaseResult:
     """Plant, run, and compare quarantine and output with what was planted."""
     result = CaseResult(case)
-    num_rows = int(case)
+    rows, _, place = case.partition("/")
+    num_rows = int(rows)
     planted = _FULL if num_rows == 100_000 else _SHORT
     chance = random.Random(f"{seed}/{case}")
     words = [word for word, number in planted.items() for _ in range(number)]
     bad = dict(zip(chance.sample(range(num_rows), len(words)), words, strict=True))
     texts = [f"{bad[idx]} {idx}" if idx in bad else f"text {idx}" for idx in range(num_rows)]
     with scratch_folder() as folder:
-        (folder / "recipe.yaml").write_text(_RECIPE)
+        (folder / "recipe.yaml").write_text(_RECIPE.replace("OPERATOR", _OPERATORS[place]))
         lake = make_lake(folder / "lake", texts)
         process = start_run(
             folder / "recipe.yaml",

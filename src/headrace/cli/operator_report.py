@@ -6,14 +6,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headrace.units import format_count
+from headrace.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from headrace.curation.evidence import Evidence
     from headrace.curation.operator_spec import OperatorSpec
     from headrace.curation.settings import Setting
 
-__all__ = ["WORKS_ON", "evidence_document", "evidence_fields", "evidence_row", "operator_document", "setting_field"]
+__all__ = [
+    "WORKS_ON",
+    "evidence_document",
+    "evidence_fields",
+    "evidence_row",
+    "needs_fields",
+    "operator_document",
+    "runs_in",
+    "setting_field",
+]
 
 
 WORKS_ON = {"sample": "rows", "batch": "batches", "table": "tables"}
@@ -41,7 +50,36 @@ def operator_document(spec: OperatorSpec) -> dict[str, object]:
             for setting in spec.settings.values()
         ],
         "is_experimental": spec.is_experimental,
+        "runs_in": runs_in(spec),
+        "needs": {
+            "gpu": spec.needs.gpu,
+            "is_gpu_optional": spec.needs.is_gpu_optional,
+            "memory_bytes": spec.needs.memory_bytes,
+            "timeout_seconds": spec.needs.timeout_seconds,
+        },
     }
+
+
+def runs_in(spec: OperatorSpec) -> str:
+    """Where recipes run it: "threads" that share a process, "processes" of their own, or "the run" itself."""
+    if spec.kind == "table":
+        return "the run"
+    return "threads" if spec.is_gil_free and not spec.needs.gpu else "processes"
+
+
+def needs_fields(spec: OperatorSpec) -> Iterator[tuple[str, object]]:
+    """Names and values for `headrace operators show`."""
+    texts = {
+        "threads": "threads that share a process, where all operators of the stage can",
+        "processes": "a process for each worker",
+        "the run": "the process of the run",
+    }
+    needs = spec.needs
+    gpu = f"{needs.gpu:g} for each worker{', or none' if needs.is_gpu_optional else ''}"
+    yield "runs in", texts[runs_in(spec)]
+    yield "GPUs", gpu if needs.gpu else None
+    yield "memory", f"{format_bytes(needs.memory_bytes)} for each worker" if needs.memory_bytes else None
+    yield "time limit", None if needs.timeout_seconds is None else f"{needs.timeout_seconds:g} s"
 
 
 def evidence_document(evidence: Evidence) -> dict[str, object]:

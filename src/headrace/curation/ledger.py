@@ -139,6 +139,15 @@ class Ledger:
         body = sink.getvalue().to_pybytes()
         self._store.put_new(key, digest_of(body) + body)
 
+    def has_block(
+        self,
+        ids: NDArray[np.bytes_],  # [num_rows]
+        *,
+        attempt: int,
+    ) -> bool:
+        """Whether somebody has put the block about exactly these inputs meanwhile; `places` does not know it then."""
+        return self._store.stat(f"{self._base}{_name_of(ids, attempt)}.block") is not None
+
     def _data(self, key: str) -> bytes | None:
         """None: it was purged since it was listed."""
         try:
@@ -197,10 +206,16 @@ def replaced_shards(store: ObjectStore, base: str) -> set[str]:
 
 
 def _block_name(block: pa.Table) -> str:
-    """Which inputs it is about, and at which attempt."""
     attempts: Sequence[int] = sorted(set(block.column("_attempt").to_pylist()))
-    ids = np.sort(_ids_of(block.column("_input")))
-    return f"{blake3.blake3(ids.tobytes()).hexdigest(length=20)}-{max(attempts, default=1)}"
+    return _name_of(_ids_of(block.column("_input")), max(attempts, default=1))
+
+
+def _name_of(
+    ids: NDArray[np.bytes_],  # [num_rows]
+    attempt: int,
+) -> str:
+    """Which inputs it is about, and at which attempt."""
+    return f"{blake3.blake3(np.sort(ids).tobytes()).hexdigest(length=20)}-{attempt}"
 
 
 def _order_of(

@@ -60,6 +60,7 @@ def operator(
     is_rowwise: bool = False,
     gil_free: bool = False,
     gpu: float = 0.0,
+    gpu_optional: bool = False,
     memory_bytes: int = 0,
     timeout_seconds: float | None = None,
 ) -> Callable[[Callable[Parameters, Result]], Operator[Parameters, Result]]:
@@ -83,9 +84,14 @@ def operator(
         keys: Setting whose columns say which rows a table operator must see together; by default all.
         reads: Columns that a table operator reads where its settings do not name them.
         is_rowwise: The table operator looks at each row by itself.
-        gil_free: It spends its time outside of the GIL; else recipes run it in processes.
-        gpu: Share of a GPU, or how many.
-        memory_bytes: What a call takes beside the row.
+        gil_free: It spends its time outside of the GIL, and several threads may call it at once: it changes nothing
+            that calls share, and its libraries allow it. Its first call in a process is made by one thread while the
+            others wait, so what it loads and keeps is loaded once. Recipes run a stage whose operators all are free
+            in threads that share a process, any other one in a process for each worker.
+        gpu: Share of a GPU up to 1, or how many, of a worker: no more workers run at once than fit, each sees its own.
+        gpu_optional: Where there is no GPU it works without; else a run that needs it does not begin.
+        memory_bytes: What a worker takes beside the rows, models included. No more run at once than fit below
+            `--memory`.
         timeout_seconds: For one row, batch or table.
 
     Raises:
@@ -102,6 +108,10 @@ def operator(
         if isinstance(version, bool) or version < 1:
             raise InvalidInput(f"operator {name}: version is {version!r}; expected a whole number from 1")
         kind: OperatorKind = "batch" if batch else "table" if table else "sample"
+        if gpu < 0 or (gpu > 1 and gpu != round(gpu)):
+            raise InvalidInput(f"operator {name}: gpu is {gpu!r}; expected a share up to 1, or a whole number of GPUs")
+        if memory_bytes < 0:
+            raise InvalidInput(f"operator {name}: memory_bytes is {memory_bytes!r}; expected a number from 0")
         inputs, settings = _read_signature(function, name=name, kind=kind)
         for role, names in (("keys", [] if keys is None else [keys]), ("replaces", list(replaces))):
             missing = [word for word in names if word not in (settings if role == "keys" else inputs)]
@@ -121,7 +131,7 @@ def operator(
             reads=reads,
             is_rowwise=is_rowwise,
             is_gil_free=gil_free,
-            needs=Needs(gpu, memory_bytes, timeout_seconds),
+            needs=Needs(gpu, memory_bytes, timeout_seconds, gpu_optional),
             library=library,
             oracle=oracle,
         )

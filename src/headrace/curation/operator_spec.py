@@ -25,11 +25,19 @@ InputKind = Literal["media", "value", "array", "table"]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What one call takes of a machine."""
+    """What a worker that calls the operator takes of a machine.
 
-    gpu: float = 0.0  # share of a GPU, or how many
-    memory_bytes: int = 0  # beside the row itself
-    timeout_seconds: float | None = None  # for one row, batch or table
+    Attributes:
+        gpu: Share of a GPU up to 1, or how many; a recipe runs at most as many workers at once as fit on the GPUs.
+        memory_bytes: Beside the rows, models included; under a ceiling at most as many workers run as fit below it.
+        timeout_seconds: For one row, batch or table.
+        is_gpu_optional: Where there is no GPU it works without.
+    """
+
+    gpu: float = 0.0
+    memory_bytes: int = 0
+    timeout_seconds: float | None = None
+    is_gpu_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +55,8 @@ class OperatorSpec:
         keys: The setting of a table operator whose columns say which rows must come together; None: all rows.
         reads: The columns that a table operator reads where its settings do not name them.
         is_rowwise: A table operator that looks at each row by itself, so that parts of a table do as well.
-        is_gil_free: Spends its time outside of the GIL: threads suffice.
+        is_gil_free: Spends its time outside of the GIL and may be called by several threads at once. A stage whose
+            operators all are runs in threads that share a process.
         library: What computes it; several are separated by commas.
         oracle: What it was compared with; an operator without one is experimental.
         docs: First line of the docstring.

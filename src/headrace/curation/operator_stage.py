@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from headrace.curation.chunk_claims import ChunkClaims
-from headrace.curation.executor.pool import Loss
+from headrace.curation.executor.losses import Loss
+from headrace.curation.executor.spots import NOBODY
 from headrace.curation.executor.step import Step
 from headrace.curation.executor.task import Task
-from headrace.curation.executor.task_running import NOBODY, failed_block
+from headrace.curation.executor.task_running import failed_block
 from headrace.curation.input_ids import input_ids
 from headrace.curation.ledger import DONE, DROPPED, FAILED, Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
@@ -125,10 +126,12 @@ class OperatorStage:
                 todo = self._todo(part)
                 progress.advance(rows=part.table.num_rows - int((todo > 0).sum()))
                 for task in self._tasks(part, todo):
-                    if self._claims.take(task):
-                        yield task
-                    else:
+                    if not self._claims.take(task):
                         elsewhere.append(task)
+                    elif self._is_put(task):  # by a run that has ended since we looked
+                        progress.advance(rows=task.num_rows)
+                    else:
+                        yield task
 
         def done(task: Task) -> None:
             progress.advance(rows=task.num_rows)
@@ -161,6 +164,11 @@ class OperatorStage:
     def _refresh(self) -> None:
         for ledger in self._ledgers:
             ledger.refresh()
+
+    def _is_put(self, task: Task) -> bool:
+        """Whether the blocks of just this task are there."""
+        pairs = zip(task.step_idxs, task.ids, strict=True)
+        return all(self._ledgers[idx].has_block(ids, attempt=task.attempt) for idx, ids in pairs)
 
     def _is_known(self, task: Task) -> bool:
         """Whether somebody has finished it; a retry asks for a later attempt, which nobody else makes for us."""

@@ -33,7 +33,7 @@ from headrace.curation.table_stage_dispatch import run_table_stage
 from headrace.datasets.collector_process import this_process
 from headrace.datasets.filters import Filter
 from headrace.datasets.snapshot import Snapshot
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
 
 if TYPE_CHECKING:
@@ -151,12 +151,18 @@ def run_plan(plan: RecipePlan, *, options: RunOptions | None = None, progress: P
 
     Raises:
         GateFailed: A check did not hold; no output was committed.
+        InvalidInput: An operator needs a GPU, or more memory, than there is; nothing ran, and no run is written down.
         InvalidRecipe: A stage reads columns that are not there; nothing ran, and no run is written down.
         HeadraceError: As the stages raise.
     """
     plan.check_columns()
-    plan.lake.store.prepare_for_writing()
     run = _Running(plan, options or RunOptions(), progress)
+    try:
+        run.check_needs()
+    except BaseException:
+        run.close()
+        raise
+    plan.lake.store.prepare_for_writing()
     write_run(plan.stage_store, run.record)
     try:
         wait_while_cleaned(plan.stage_store.store, plan.stage_store.base)
@@ -182,6 +188,7 @@ def run_stages(plan: RecipePlan, *, options: RunOptions) -> Mapping[str, RunStag
     plan.check_columns()
     run = _Running(plan, options, NO_PROGRESS)
     try:
+        run.check_needs()
         run.run_stages()
         return run.stages
     finally:
@@ -217,6 +224,16 @@ class _Running:
     def close(self) -> None:
         self._workers.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def check_needs(self) -> None:
+        """Raise `InvalidInput` where the machine lacks what an operator needs; one that is not called needs nothing."""
+        try:
+            self._workers.check(self._steps)
+        except InvalidInput:
+            if self._options.retries:
+                raise
+            known = {stage.name for stage in self._plan.stages() if stage.cached or stage.to_do.at_most == 0}
+            self._workers.check(name for name in self._steps if name not in known)
 
     def run_stages(self) -> None:
         for name in self._plan.sources:
@@ -291,10 +308,10 @@ class _Running:
             cached=is_cached,
             calls=result.calls,
             seconds=time.monotonic() - begin,
-            work=self._plan.hashes.works[stage.name],
-            operators=self._operator_keys(stage),
             compared=_named_by_settings(stage, role="column"),
             conditions=_named_by_settings(stage, role="condition"),
+            work=self._plan.hashes.works[stage.name],
+            operators=self._operator_keys(stage),
         )
         inputs = {item.origin: self._known[item.origin] for item in stage.inputs}
         self.stages[stage.name] = RunStage(record, result, self.record.run_id, self._plan.stage_store, inputs)

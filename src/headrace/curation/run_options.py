@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from headrace.curation.executor.memory import require_measurable
 from headrace.curation.operator_stage import ChunkSize
 from headrace.errors import InvalidInput
 
@@ -49,9 +50,9 @@ class RunOptions:
     """Means and limits of a run.
 
     Attributes:
-        workers: Processes for operators; None: one for each core. 0 runs them in this process, where a crash is not
-            survived.
-        memory_bytes: Ceiling for this process and its workers; None: no ceiling.
+        workers: Chunks that operators work on at once, in processes or in threads of few (see `operators show`);
+            None: one for each core. 0 runs them in this process, where a crash is not survived.
+        memory_bytes: Ceiling for this process and its workers, which only Linux can keep; None: no ceiling.
         timeout_seconds: For one row in one operator; an operator that declares its own has that. None: no limit.
         max_bad: None: any number of rows may end in quarantine.
         retries: Rows in quarantine are tried again.
@@ -70,8 +71,10 @@ class RunOptions:
             raise InvalidInput(f"workers is {self.workers}: expected a whole number from 0")
         if self.memory_bytes is not None and self.memory_bytes < _MIN_MEMORY_BYTES:
             raise InvalidInput(f"memory is {self.memory_bytes:,} bytes; a run needs 512 MiB or more")
+        if self.memory_bytes is not None:
+            require_measurable()
 
     @property
     def num_workers(self) -> int:
-        """Worker processes."""
+        """Chunks that are worked on at once."""
         return (os.cpu_count() or 1) if self.workers is None else self.workers

@@ -38,10 +38,10 @@ class StageRecord:
     cached: bool  # found as a whole
     calls: dict[str, int]  # operator -> rows that it was called for
     seconds: float
-    work: str = ""  # digest of what it does, without what it reads
-    operators: list[str] | None = None  # digests of its operators, which name their ledgers; None: not written down
     compared: list[str] = field(default_factory=list)  # columns that the settings of a table operator name
     conditions: list[str] = field(default_factory=list)  # expressions in its settings
+    work: str = ""  # digest of what it does, without what it reads
+    operators: list[str] | None = None  # digests of its operators, which name their ledgers; None: not written down
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headrace.curation.executor.gpus import visible_gpus
 from headrace.curation.executor.inline_runner import InlineRunner
-from headrace.curation.executor.pool import Loss, WorkerPool
+from headrace.curation.executor.losses import Loss
+from headrace.curation.executor.memory import held_bytes
+from headrace.curation.executor.placement import Placement, place_stage
+from headrace.curation.executor.pool import WorkerPool
+from headrace.curation.executor.spots import NOBODY
 from headrace.curation.executor.step import Step
 from headrace.curation.executor.task import Task
-from headrace.curation.executor.task_running import NOBODY
 from headrace.curation.ledger import Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import TaskRunner, ledger_base
@@ -27,6 +33,7 @@ class _StageRunner:
 
     pool: WorkerPool
     offset: int
+    placement: Placement
 
     def run(
         self,
@@ -44,6 +51,7 @@ class _StageRunner:
             given_up=lambda task, step_idx, loss: given_up(
                 shifted(task, -self.offset), step_idx if step_idx == NOBODY else step_idx - self.offset, loss
             ),
+            placement=self.placement,
         )
 
 
@@ -66,6 +74,12 @@ class RunWorkers:
         self._steps = {name: list(mine) for name, mine in steps.items()}
         self._options = options
         self._pool: WorkerPool | None = None
+        self._gpus = functools.cache(visible_gpus)  # asked for where a stage needs one
+
+    def check(self, stages: Iterable[str]) -> None:
+        """Raise `InvalidInput` if an operator of these stages needs a GPU, or more memory, than there is."""
+        for stage in stages:
+            self._placement(stage)
 
     def runner(self, stage: str) -> TaskRunner:
         """Runs the tasks of this stage."""
@@ -80,7 +94,18 @@ class RunWorkers:
         if self._pool is None:
             self._pool = self._new_pool()
         before = list(self._steps)[: list(self._steps).index(stage)]
-        return _StageRunner(self._pool, sum(len(self._steps[name]) for name in before))
+        return _StageRunner(self._pool, sum(len(self._steps[name]) for name in before), self._placement(stage))
+
+    def _placement(self, stage: str) -> Placement:
+        memory_bytes = self._options.memory_bytes
+        return place_stage(
+            self._steps[stage],
+            stage=stage,
+            num_workers=self._options.num_workers,
+            memory_bytes=memory_bytes,
+            own_bytes=0 if memory_bytes is None else held_bytes([os.getpid()])[os.getpid()],
+            gpus=self._gpus,
+        )
 
     def close(self) -> None:
         """End the workers."""

@@ -3,85 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pytest
 
 import headrace
-from headrace.curation.executor.inline_runner import InlineRunner
 from headrace.curation.executor.memory import held_bytes
-from headrace.curation.executor.pool import WorkerPool
-from headrace.curation.executor.step import Step
-from headrace.curation.ledger import Ledger, block_schema
-from headrace.curation.media_access import MediaAccess
-from headrace.curation.operator import Operator
-from headrace.curation.operator_stage import ChunkSize, OperatorStage, ledger_base
-from headrace.curation.sources import OpenSource
-from headrace.curation.stage_result import StageResult
-from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.operator_stage import ChunkSize
 from headrace.datasets.lake import Lake
-from headrace.datasets.snapshot import Snapshot
 from headrace.errors import InvalidInput
-from headrace.progress import NO_PROGRESS
+from tests.operator_bench import OperatorBench, step
 from tests.poison_operators import poison, upper
-
-
-def step(operator: Operator[Any, Any], *, key: str = "ab" * 32, column: str = "text", **settings: object) -> Step:
-    spec = operator.spec
-    return Step(
-        spec,
-        columns=dict.fromkeys(spec.inputs, column),
-        outputs={name: name for name in spec.outputs},
-        settings=spec.bind(settings),
-        key=key,
-    )
-
-
-class Bench:
-    """A lake with one dataset of texts, and stages over it."""
-
-    def __init__(self, lake: Lake, texts: Sequence[str | None]) -> None:
-        self.lake = lake
-        schema = pa.schema([("id", pa.string()), ("text", pa.string())])
-        table = pa.table([[f"k{idx:05d}" for idx in range(len(texts))], list(texts)], schema=schema)
-        dataset = lake.create_dataset("texts", type="TABLE", schema=schema, key="id", source=table)
-        self.snapshot: Snapshot = dataset.snapshot()
-        self.store = StageStore(lake, ["uid"])
-        self.rows: StageRows = OpenSource("texts", lake, self.snapshot).write_rows(self.store)
-
-    def stage(self, steps: Sequence[Step], **options: Any) -> OperatorStage:
-        return OperatorStage(self.store, steps, name="measure", **options)
-
-    def inline(self, steps: Sequence[Step], **options: Any) -> StageResult:
-        stage = self.stage(steps, **options)
-        ledgers = [Ledger(self.store.store, ledger_base(self.store, s), schema=block_schema(s.spec)) for s in steps]
-        runner = InlineRunner(steps, ledgers, MediaAccess({"texts": self.snapshot}, self.store.store, self.store.base))
-        return stage.run(self.rows, runner=runner, progress=NO_PROGRESS)
-
-    def pooled(self, steps: Sequence[Step], *, pool: dict[str, Any] | None = None, **options: Any) -> StageResult:
-        setup = {
-            "store": self.lake.uri,
-            "base": self.store.base,
-            "sources": {"texts": [self.lake.uri, f"texts@id:{self.snapshot.id}"]},
-            "steps": [s.to_json() for s in steps],
-            "ledgers": [ledger_base(self.store, s) for s in steps],
-        }
-        runner = WorkerPool(setup, num_workers=2, **(pool or {}))
-        try:
-            return self.stage(steps, **options).run(self.rows, runner=runner, progress=NO_PROGRESS)
-        finally:
-            runner.close()
-
-    def kept(self, result: StageResult) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.store.table(result.rows).to_pylist()
-        return found
-
-    def failed(self, result: StageResult) -> list[tuple[str, str, int]]:
-        rows = self.store.table(result.failed).to_pylist()
-        return [(row["_id"], row["class"], row["attempt"]) for row in rows]
 
 
 @pytest.fixture
@@ -90,7 +22,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_rows_that_fail_or_are_dropped_leave_their_neighbours(lake: Lake) -> None:
-    bench = Bench(lake, ["fine", "bad-1", "short-1", None, "bug-1", "fine too"])
+    bench = OperatorBench(lake, ["fine", "bad-1", "short-1", None, "bug-1", "fine too"])
     result = bench.inline([step(poison)])
     assert [(row["text"], row["length"]) for row in bench.kept(result)] == [("fine", 4), (None, None), ("fine too", 8)]
     assert bench.failed(result) == [("k00001", "InvalidInput", 1), ("k00004", "ZeroDivisionError", 1)]
@@ -103,7 +35,7 @@ def test_rows_that_fail_or_are_dropped_leave_their_neighbours(lake: Lake) -> Non
 
 def test_what_is_known_is_not_computed_again_also_with_other_chunks(lake: Lake, tmp_path: Path) -> None:
     log = tmp_path / "calls"
-    bench = Bench(lake, [f"text {idx % 40}" for idx in range(100)])
+    bench = OperatorBench(lake, [f"text {idx % 40}" for idx in range(100)])
     first = bench.inline([step(poison, log=str(log))], chunk=ChunkSize(rows=7))
     assert len(log.read_text().splitlines()) == 40  # equal inputs are worked on once
     again = bench.inline([step(poison, log=str(log))], chunk=ChunkSize(rows=50))
@@ -112,7 +44,7 @@ def test_what_is_known_is_not_computed_again_also_with_other_chunks(lake: Lake, 
 
 
 def test_new_metric_beside_old_ones_is_computed_alone(lake: Lake) -> None:
-    bench = Bench(lake, [f"text {idx}" for idx in range(30)])
+    bench = OperatorBench(lake, [f"text {idx}" for idx in range(30)])
     bench.inline([step(poison)])
     result = bench.inline([step(poison), step(upper, key="cd" * 32)])
     assert result.calls == {"test.poison": 0, "test.upper": 30}
@@ -129,21 +61,21 @@ def test_new_metric_beside_old_ones_is_computed_alone(lake: Lake) -> None:
 
 
 def test_batch_that_fails_is_halved_down_to_its_bad_rows(lake: Lake) -> None:
-    bench = Bench(lake, ["a", "bad-1", "b", "c", "d", "bad-2", "e"])
+    bench = OperatorBench(lake, ["a", "bad-1", "b", "c", "d", "bad-2", "e"])
     result = bench.inline([step(upper)])
     assert [row["upper"] for row in bench.kept(result)] == ["A", "B", "C", "D", "E"]
     assert [kind for _, kind, _ in bench.failed(result)] == ["InvalidInput"] * 2
 
 
 def test_unmeasured_rows_stay_with_null(lake: Lake) -> None:
-    bench = Bench(lake, [f"text {idx}" for idx in range(10)])
+    bench = OperatorBench(lake, [f"text {idx}" for idx in range(10)])
     result = bench.inline([step(poison)], measured=lambda table, start: table.column("_row").to_numpy() % 2 == 0)
     assert [row["length"] for row in bench.kept(result)] == [6, None] * 5
     assert result.calls == {"test.poison": 5}
 
 
 def test_stage_without_rows_and_missing_columns(lake: Lake) -> None:
-    bench = Bench(lake, ["only"])
+    bench = OperatorBench(lake, ["only"])
     bench.rows = bench.store.write(bench.store.table(bench.rows).slice(0, 0))
     assert bench.inline([step(poison)]).rows.num_rows == 0
     with pytest.raises(InvalidInput, match=r"reads column 'txet' as 'text', which is not there\. Did you mean 'text'"):
@@ -151,7 +83,7 @@ def test_stage_without_rows_and_missing_columns(lake: Lake) -> None:
 
 
 def test_operator_that_fails_everywhere_stops_the_run(lake: Lake) -> None:
-    bench = Bench(lake, [f"bad-{idx}" for idx in range(120)])
+    bench = OperatorBench(lake, [f"bad-{idx}" for idx in range(120)])
     with pytest.raises(InvalidInput, match=r"all 120 rows failed, the first \(k00000\) in test.poison"):
         bench.inline([step(poison)])
 
@@ -161,7 +93,7 @@ def test_workers_that_crash_hang_or_leave_lose_only_their_rows(lake: Lake) -> No
     poisoned = {17: "segfault-1", 18: "segfault-2", 200: "exit-1", 333: "hang-1", 390: "bad-1"}
     for idx, text in poisoned.items():
         texts[idx] = text
-    bench = Bench(lake, texts)
+    bench = OperatorBench(lake, texts)
     steps = [step(poison), step(upper, key="cd" * 32)]
     result = bench.pooled(steps, pool={"timeouts": [1.5, 1.5]}, chunk=ChunkSize(rows=100))
     assert bench.failed(result) == [
@@ -182,7 +114,7 @@ def test_workers_that_crash_hang_or_leave_lose_only_their_rows(lake: Lake) -> No
 def test_row_above_the_memory_ceiling_is_given_up(lake: Lake) -> None:
     texts = [f"text {idx}" for idx in range(40)]
     texts[11] = "eat-1"
-    bench = Bench(lake, texts)
+    bench = OperatorBench(lake, texts)
     ceiling = held_bytes([os.getpid()])[os.getpid()] + 900_000_000
     result = bench.pooled([step(poison)], pool={"memory_bytes": ceiling}, chunk=ChunkSize(rows=20))
     assert bench.failed(result) == [("k00011", "OutOfMemory", 2)]
@@ -190,13 +122,13 @@ def test_row_above_the_memory_ceiling_is_given_up(lake: Lake) -> None:
 
 
 def test_ceiling_below_this_process_blames_no_row(lake: Lake) -> None:
-    bench = Bench(lake, ["text"] * 3)
+    bench = OperatorBench(lake, ["text"] * 3)
     with pytest.raises(InvalidInput, match=r"this process alone holds .* raise --memory"):
         bench.pooled([step(poison)], pool={"memory_bytes": 50_000_000})
 
 
 def test_quarantined_rows_are_tried_again_on_request(lake: Lake) -> None:
-    bench = Bench(lake, ["fine", "bad-1"])
+    bench = OperatorBench(lake, ["fine", "bad-1"])
     bench.inline([step(poison)])
     result = bench.inline([step(poison)], retries=True)
     assert result.calls == {"test.poison": 1}

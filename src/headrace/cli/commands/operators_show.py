@@ -7,7 +7,14 @@ import inspect
 import click
 
 from headrace.cli.command import command
-from headrace.cli.operator_report import WORKS_ON, evidence_document, evidence_fields, operator_document, setting_field
+from headrace.cli.operator_report import (
+    WORKS_ON,
+    evidence_document,
+    evidence_fields,
+    needs_fields,
+    operator_document,
+    setting_field,
+)
 from headrace.cli.output import Output
 
 
@@ -15,7 +22,7 @@ from headrace.cli.output import Output
 @click.argument("name")
 @click.option("--evidence", "is_evidence", is_flag=True, help="What it was compared with as well.")
 def show(output: Output, *, name: str, is_evidence: bool) -> None:
-    """Show what an operator reads, gives, and how it can be set."""
+    """Show what an operator reads, gives and needs, and how it can be set."""
     from headrace.curation.evidence import recorded_evidence
     from headrace.curation.registry import find_operator
 
@@ -32,6 +39,7 @@ def show(output: Output, *, name: str, is_evidence: bool) -> None:
             ("reads", None if spec.kind == "table" else ", ".join(spec.inputs)),
             ("gives", ", ".join(f"{column} ({kind})" for column, kind in spec.outputs.items()) or None),
             ("replaces", ", ".join(spec.replaces) or None),
+            *needs_fields(spec),
             *(evidence_fields(evidence) if is_evidence else ()),
         ]
     )

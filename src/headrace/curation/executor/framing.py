@@ -21,7 +21,8 @@ def write_message(descriptor: int, head: Any, body: bytes = b"") -> None:
         BrokenPipeError: Nobody reads any more.
     """
     encoded = json.dumps(head).encode()
-    for piece in (_LENGTHS.pack(len(encoded), len(body)), encoded, body):
+    # What fits into a pipe at once is written at once: a reader never waits for the other half of a short message.
+    for piece in (_LENGTHS.pack(len(encoded), len(body)) + encoded, body):
         view = memoryview(piece)
         while view:
             view = view[os.write(descriptor, view) :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from headrace.curation.executor.pool import Loss
+from headrace.curation.executor.losses import Loss
 from headrace.curation.executor.step import Step
 from headrace.curation.executor.task import Task
 from headrace.curation.executor.task_running import run_task

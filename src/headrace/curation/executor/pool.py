@@ -1,115 +1,73 @@
 """Worker processes that take tasks; one that dies, hangs or takes too much memory is replaced, its rows are not lost.
 
-Where a worker ended at a row, that row is tried once more by itself and the rest without it; a row that ends its worker
-twice is given up. Where nobody knows the row, the task is halved.
+Each process runs one task or several, as the stage's placement says. Where it ended at a row, that row is tried once
+more by itself and the rest without it; a row that ends a process by itself is given up. Where nobody knows the row,
+the task is halved.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import mmap
 import os
 import select
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from headrace import errors
-from headrace.curation.executor.framing import read_message, table_bytes, write_message
+from headrace.curation.executor.framing import read_message
+from headrace.curation.executor.losses import GivenUp, Loss, left_to_do
 from headrace.curation.executor.memory import held_bytes
+from headrace.curation.executor.placement import ACT_SHARE, WORKER_BYTES, Placement
+from headrace.curation.executor.spots import Spot, Spots
 from headrace.curation.executor.task import Task
-from headrace.curation.executor.task_running import NOBODY
-from headrace.curation.executor.worker import SPOT, SPOT_BYTES
-from headrace.curation.input_ids import id_array
+from headrace.curation.executor.worker_process import WorkerProcess
 from headrace.errors import HeadraceError, InvalidInput
-from headrace.storage.nameless_file import nameless_file
 from headrace.units import format_bytes
 
-__all__ = ["GivenUp", "Loss", "WorkerPool"]
+__all__ = ["WorkerPool"]
 
 logger = logging.getLogger(__name__)
 
 _MAX_FAILED_STARTS = 3
+_MAX_UNEXPLAINED = 5
+"""Crashes of a shared process in a row without a row that crashes alone: then it is the sharing."""
 _LOOK_SECONDS = 0.05  # at clocks and memory
-_ACT_SHARE = 0.85
-"""Of the ceiling: what a worker takes between two looks must still fit."""
-_MIN_WORKER_BYTES = 200_000_000  # with its libraries and a chunk
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from headrace.curation.executor.worker import main; "
-    "main()"
-)
+_PATIENCE_SECONDS = 1.0
+"""For a row that is tried alone; then another process goes on with the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Why a worker ended in the middle of a task."""
+@dataclass(slots=True)
+class _Job:
+    """The tasks of one call of `run`."""
 
-    kind: str  # "Crashed", "TimedOut", "OutOfMemory"
-    reason: str
+    coming: Iterator[Task]
+    done: Callable[[Task], None]
+    given_up: GivenUp
+    placement: Placement
+    waiting: deque[Task] = field(default_factory=deque)
+    alone: deque[Task] = field(default_factory=deque)  # those that may end their process
+    is_drained: bool = False
+    num_unexplained: int = 0
 
+    def draw(self, num_wanted: int) -> None:
+        """Have as many tasks at hand, if there are any left."""
+        while not self.is_drained and len(self.waiting) + len(self.alone) < num_wanted:
+            task = next(self.coming, None)
+            if task is None:
+                self.is_drained = True
+            else:
+                self.waiting.append(task)
 
-GivenUp = Callable[[Task, int, Loss], None]
-"""Told of a task of one row that ended its worker twice, and of the step; `NOBODY` where it is not known."""
-
-
-class _Worker:
-    """One process and what it does just now."""
-
-    def __init__(self, slot: int, spots: mmap.mmap, descriptor: int, setup: Mapping[str, Any]) -> None:
-        self.slot = slot
-        self.task: Task | None = None
-        self.is_ready = False
-        self._spots = spots
-        self.clear_spot()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(descriptor), str(slot * SPOT_BYTES), json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=(descriptor,),
-            bufsize=0,
-        )
-        if self.process.stdin is None or self.process.stdout is None:
-            raise AssertionError("both are pipes")
-        self.answers = self.process.stdout.fileno()
-        self._tasks = self.process.stdin.fileno()
-        self.send(setup)
-
-    def send(self, head: Any, body: bytes = b"") -> None:
-        """Hand something over; a process that is gone is noticed when its answers end."""
-        try:
-            write_message(self._tasks, head, body)
-        except OSError:
-            logger.debug("worker gone: pid=%d", self.process.pid)
-
-    def begin(self, task: Task) -> None:
-        self.task = task
-        self.clear_spot()
-        table = task.table
-        for idx, ids in enumerate(task.ids):
-            table = table.append_column(f"_input{idx}", id_array(ids))
-        self.send({"task": self.slot, "steps": list(task.step_idxs), "attempt": task.attempt}, table_bytes(table))
-
-    def spot(self) -> tuple[int, int, float]:
-        """Row, step and since when."""
-        place, step_idx, since = SPOT.unpack_from(self._spots, self.slot * SPOT_BYTES)
-        return place, step_idx, since
-
-    def clear_spot(self) -> None:
-        SPOT.pack_into(self._spots, self.slot * SPOT_BYTES, NOBODY, NOBODY, time.monotonic())
-
-    def end(self) -> None:
-        self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self.process.wait()
+    def take_back(self, tasks: Iterable[Task]) -> None:
+        """What has begun goes on before anything else begins."""
+        for task in tasks:
+            if task.is_alone:
+                self.alone.append(task)
+            else:
+                self.waiting.appendleft(task)
 
 
 class WorkerPool:
@@ -127,6 +85,7 @@ class WorkerPool:
 
         Args:
             setup: What `worker.main` reads first.
+            num_workers: Tasks at once, at most.
             memory_bytes: Of this process and all workers together.
             timeouts: Seconds for one row in each step, or for the step on a batch; None: no limit.
         """
@@ -134,80 +93,152 @@ class WorkerPool:
         self._num_workers = num_workers
         self._memory_bytes = memory_bytes
         self._timeouts = list(timeouts)
-        self._descriptor = nameless_file(num_workers * SPOT_BYTES, label="headrace-spots")
-        self._spots = mmap.mmap(self._descriptor, num_workers * SPOT_BYTES)
-        self._workers: list[_Worker] = []
+        self._spots = Spots(num_workers)
+        self._workers: list[WorkerProcess] = []
+        # What the ceiling has left of processes and lanes; it does not grow again.
+        self._most_processes = self._most_lanes = num_workers
         self._num_failed_starts = 0
         self._next_look = 0.0
 
-    def run(self, tasks: Iterable[Task], *, done: Callable[[Task], None], given_up: GivenUp) -> None:
+    def run(
+        self,
+        tasks: Iterable[Task],
+        *,
+        done: Callable[[Task], None],
+        given_up: GivenUp,
+        placement: Placement | None = None,
+    ) -> None:
         """Run all tasks; returns when the last one is done.
+
+        Args:
+            placement: None: a process for each task.
 
         Raises:
             HeadraceError: Workers cannot work at all: an operator's library is missing, the lake cannot be opened.
         """
-        coming = iter(tasks)
-        again: deque[Task] = deque()
-        waiting = next(coming, None)  # looked at first, so that no worker is started for nothing
+        job = _Job(iter(tasks), done, given_up, placement or Placement(self._num_workers))
+        self._end_unfit(job.placement)
         while True:
-            while waiting is not None or again:
-                worker = self._idle_worker()
-                if worker is None:
-                    break
-                if again:
-                    worker.begin(again.popleft())
-                elif waiting is not None:
-                    worker.begin(waiting)
-                    waiting = next(coming, None)
-            if waiting is None and not again and all(worker.task is None for worker in self._workers):
+            self._deal(job)
+            if not (job.waiting or job.alone or self._num_running):  # one is drawn whenever one can begin
                 return
             for worker in self._with_news():
-                self._take_news(worker, again, done, given_up)
-            self._look(again, given_up)
+                self._take_news(worker, job)
+            self._look(job)
 
     def close(self) -> None:
         """End all workers; tasks that are not done are lost."""
         for worker in self._workers:
             worker.end()
         self._workers = []
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._spots.close()
 
-    def _idle_worker(self) -> _Worker | None:
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes that are up or on their way."""
+        return [worker.process.pid for worker in self._workers]
+
+    @property
+    def _num_running(self) -> int:
+        return sum(len(worker.flights) for worker in self._workers)
+
+    def _num_lanes(self, job: _Job) -> int:
+        return max(1, min(job.placement.num_lanes, self._most_lanes))
+
+    def _num_processes(self, job: _Job) -> int:
+        return max(1, min(job.placement.num_processes, self._most_processes))
+
+    def _end_unfit(self, placement: Placement) -> None:
+        """Of the last stage's processes, end those with other GPUs, and those that are too many."""
+        free = list(placement.devices)
+        kept: list[WorkerProcess] = []
         for worker in self._workers:
-            if worker.is_ready and worker.task is None:
-                return worker
-        if len(self._workers) < self._num_workers and all(worker.is_ready for worker in self._workers):
-            taken = {worker.slot for worker in self._workers}
-            slot = next(slot for slot in range(self._num_workers) if slot not in taken)
-            self._workers.append(_Worker(slot, self._spots, self._descriptor, self._setup))
-        return None
+            is_fit = worker.device in free if placement.devices else worker.device is None
+            if not is_fit or len(kept) == placement.num_processes:
+                worker.end()
+                continue
+            kept.append(worker)
+            if worker.device is not None:
+                free.remove(worker.device)
+        self._workers = kept
 
-    def _with_news(self) -> list[_Worker]:
-        if not self._workers:
-            return []
+    def _deal(self, job: _Job) -> None:
+        """Begin what can begin, and start workers for what cannot."""
+        lanes = self._num_lanes(job)
+        at_once = min(self._num_workers, self._num_processes(job) * lanes)
+        job.draw(max(1, at_once - self._num_running))
+        while job.alone and self._num_running < at_once:
+            empty = next((worker for worker in self._workers if worker.is_ready and not worker.flights), None)
+            if empty is None:
+                break
+            self._begin(job.alone.popleft(), empty)
+        is_coming = any(worker.is_alone or not worker.is_ready for worker in self._workers)
+        # Where no process becomes empty for a row that has to be alone, none gets another task until one is.
+        while job.waiting and self._num_running < at_once and (not job.alone or is_coming or lanes == 1):
+            is_open = [w for w in self._workers if w.is_ready and not w.is_alone and len(w.flights) < lanes]
+            if not is_open:
+                break
+            self._begin(job.waiting.popleft(), min(is_open, key=lambda worker: len(worker.flights)))
+        self._start_workers(job, lanes=lanes, at_once=at_once)
+
+    def _begin(self, task: Task, worker: WorkerProcess) -> None:
+        taken = {slot for worker in self._workers for slot in worker.flights}
+        worker.begin(task, slot=next(slot for slot in range(self._num_workers) if slot not in taken))
+
+    def _start_workers(self, job: _Job, *, lanes: int, at_once: int) -> None:
+        """As many as there is work for, all at once."""
+        num_starting = sum(not worker.is_ready for worker in self._workers)
+        num_wanted = -(-len(job.waiting) // lanes)
+        if lanes == 1:
+            num_wanted += len(job.alone)
+        elif job.alone and not any(worker.is_alone for worker in self._workers):
+            num_wanted += 1
+        room = min(at_once, self._num_processes(job) + self._num_spare(job))
+        while num_starting < num_wanted and len(self._workers) < room and self._num_running + num_starting < at_once:
+            self._workers.append(WorkerProcess(self._setup, self._spots, device=self._free_device(job.placement)))
+            num_starting += 1
+        if len(self._workers) > room:  # a row that was alone is done
+            for worker in [worker for worker in self._workers if worker.is_ready and not worker.flights]:
+                if len(self._workers) > room:
+                    self._workers.remove(worker)
+                    worker.end()
+
+    def _num_spare(self, job: _Job) -> int:
+        """Processes beside those of the placement, while a row that is tried alone holds up the others."""
+        now = time.monotonic()
+        flights = [flight for worker in self._workers for flight in worker.flights.values()]
+        held_up = sum(flight.task.is_alone and now - flight.begun_at > _PATIENCE_SECONDS for flight in flights)
+        return min(job.placement.num_spare, held_up)
+
+    def _free_device(self, placement: Placement) -> str | None:
+        free = list(placement.devices)
+        for worker in self._workers:
+            if worker.device is not None:
+                free.remove(worker.device)
+        return free[0] if free else None
+
+    def _with_news(self) -> list[WorkerProcess]:
         poll = select.poll()
         by_descriptor = {worker.answers: worker for worker in self._workers}
         for descriptor in by_descriptor:
             poll.register(descriptor, select.POLLIN | select.POLLHUP)
         return [by_descriptor[descriptor] for descriptor, _ in poll.poll(_LOOK_SECONDS * 1000)]
 
-    def _take_news(self, worker: _Worker, again: deque[Task], done: Callable[[Task], None], given_up: GivenUp) -> None:
+    def _take_news(self, worker: WorkerProcess, job: _Job) -> None:
         message = read_message(worker.answers)
         if message is None:
             code = worker.process.wait()
-            if not worker.is_ready:
-                self._workers.remove(worker)
-                worker.end()
-                self._num_failed_starts += 1
-                if self._num_failed_starts >= _MAX_FAILED_STARTS:
-                    raise InvalidInput(
-                        f"worker processes end before they are up ({_exit_text(code)}); what they said is above. Run "
-                        "with workers=0 to see the error in this process"
-                    )
+            if worker.is_ready:
+                self._lose(worker, Loss("Crashed", f"its process ended ({_exit_text(code)})"), job)
                 return
-            self._lose(worker, Loss("Crashed", f"its process ended ({_exit_text(code)})"), again, given_up)
+            self._workers.remove(worker)
+            worker.end()
+            self._num_failed_starts += 1
+            if self._num_failed_starts >= _MAX_FAILED_STARTS:
+                raise InvalidInput(
+                    f"worker processes end before they are up ({_exit_text(code)}); what they said is above. Run "
+                    "with workers=0 to see the error in this process"
+                )
             return
         head = message[0]
         if "error" in head:
@@ -215,72 +246,87 @@ class WorkerPool:
         if "ready" in head:
             worker.is_ready = True
             self._num_failed_starts = 0
-            return
-        task, worker.task = worker.task, None
-        if task is not None:
-            done(task)
+        else:
+            job.done(worker.flights.pop(head["done"]).task)
 
-    def _look(self, again: deque[Task], given_up: GivenUp) -> None:
+    def _look(self, job: _Job) -> None:
         """At the clock and at memory."""
-        now = time.monotonic()
-        if now < self._next_look:
+        if time.monotonic() < self._next_look:
             return
-        self._next_look = now + _LOOK_SECONDS
+        self._next_look = time.monotonic() + _LOOK_SECONDS
         for worker in list(self._workers):
-            _, step_idx, since = worker.spot()
-            limit = self._timeouts[step_idx] if 0 <= step_idx < len(self._timeouts) else None
-            if worker.task is not None and limit is not None and now - since > limit:
-                worker.end()
-                self._lose(worker, Loss("TimedOut", f"it took longer than {limit:g} s"), again, given_up)
+            seen = self._seen(worker)
+            spot, share = max(seen, key=lambda item: item[1], default=(None, 0.0))
+            if spot is not None and share > 1:
+                limit = self._timeouts[spot.step_idx]
+                self._lose(worker, Loss("TimedOut", f"it took longer than {limit:g} s"), job, seen=seen)
         if self._memory_bytes is not None and self._workers:
             held = held_bytes([os.getpid(), *(worker.process.pid for worker in self._workers)])
-            if sum(held.values()) > _ACT_SHARE * self._memory_bytes:
-                own = held[os.getpid()]
-                if _ACT_SHARE * self._memory_bytes - own < _MIN_WORKER_BYTES:  # then no row is to blame
-                    raise InvalidInput(
-                        f"this process alone holds {format_bytes(own)} of the {format_bytes(self._memory_bytes)} that "
-                        f"the run may take, and a worker needs {format_bytes(_MIN_WORKER_BYTES)}; raise --memory"
-                    )
-                self._shrink(held, again, given_up)
+            if sum(held.values()) > ACT_SHARE * self._memory_bytes:
+                self._shrink(held, self._memory_bytes, job)
 
-    def _shrink(self, held: Mapping[int, int], again: deque[Task], given_up: GivenUp) -> None:
-        """End the largest worker; its task goes on in halves, with one worker less where there are several."""
+    def _seen(self, worker: WorkerProcess) -> list[tuple[Spot, float]]:
+        """Where each of its tasks is, and which share of its time limit that has taken; 0 where none runs."""
+        now = time.monotonic()
+        found: list[tuple[Spot, float]] = []
+        for slot in worker.flights:
+            spot = self._spots.read(slot)
+            limit = self._timeouts[spot.step_idx] if 0 <= spot.step_idx < len(self._timeouts) else None
+            found.append((spot, 0.0 if limit is None else (now - spot.since) / max(limit, 1e-9)))
+        return found
+
+    def _shrink(self, held: Mapping[int, int], memory_bytes: int, job: _Job) -> None:
+        """End the largest worker; its tasks go on in halves, with a lane less, or where it has one, a worker less.
+
+        Raises:
+            InvalidInput: This process and a worker that has done nothing yet are too much: then no row is to blame.
+        """
+        own = held[os.getpid()]
         worker = max(self._workers, key=lambda worker: held[worker.process.pid])
-        worker.end()
-        self._num_workers = max(1, min(self._num_workers, len(self._workers)) - 1)
-        reason = f"it needs more than the {format_bytes(self._memory_bytes or 0)} that the run may take"
+        is_new = not worker.is_ready and len(self._workers) == 1
+        if ACT_SHARE * memory_bytes - own < WORKER_BYTES or is_new:
+            needed = held[worker.process.pid] if is_new else WORKER_BYTES
+            raise InvalidInput(
+                f"this process alone holds {format_bytes(own)} of the {format_bytes(memory_bytes)} that the run may "
+                f"take, and a worker needs {format_bytes(needed)}; raise --memory"
+            )
+        lanes = self._num_lanes(job)
+        if lanes > 1:
+            self._most_lanes = lanes - 1
+        else:
+            self._most_processes = max(1, min(self._num_processes(job), len(self._workers)) - 1)
+        job.placement = replace(job.placement, num_spare=0)
         logger.warning(
-            "memory ceiling reached, one worker less: held=%d workers=%d", sum(held.values()), self._num_workers
+            "memory ceiling reached: held=%d processes=%d lanes=%d",
+            sum(held.values()),
+            self._num_processes(job),
+            self._num_lanes(job),
         )
-        self._lose(worker, Loss("OutOfMemory", reason), again, given_up)
+        reason = f"it needs more than the {format_bytes(memory_bytes)} that the run may take"
+        self._lose(worker, Loss("OutOfMemory", reason), job)
 
-    def _lose(self, worker: _Worker, loss: Loss, again: deque[Task], given_up: GivenUp) -> None:
-        """A worker that is no more."""
-        place, step_idx, _ = worker.spot()
+    def _lose(
+        self, worker: WorkerProcess, loss: Loss, job: _Job, *, seen: Sequence[tuple[Spot, float]] | None = None
+    ) -> None:
+        """A worker that is no more. `seen`: of its tasks, before it was ended."""
         self._workers.remove(worker)
         worker.end()
-        task = worker.task
-        if task is None:
-            return
-        logger.warning("worker lost: kind=%s rows=%d attempt=%d", loss.kind, task.num_rows, task.attempt)
-        again.extend(_after_loss(task, place, step_idx, loss, given_up))
+        tasks = [flight.task for flight in worker.flights.values()]
+        seen = self._seen(worker) if seen is None else seen
+        for task in tasks:
+            logger.warning("worker lost: kind=%s rows=%d attempt=%d", loss.kind, task.num_rows, task.attempt)
 
+        def given_up(task: Task, step_idx: int, loss: Loss) -> None:
+            job.num_unexplained = 0
+            job.given_up(task, step_idx, loss)
 
-def _after_loss(task: Task, place: int, step_idx: int, loss: Loss, given_up: GivenUp) -> Iterator[Task]:
-    """What is still to be done of a task whose worker ended."""
-    if task.num_rows == 1:
-        if task.attempt < 2:
-            yield replace(task, attempt=task.attempt + 1)
-            return
-        given_up(task, step_idx, loss)
-        if step_idx != NOBODY and len(task.step_idxs) > 1:
-            yield replace(task.without(step_idx), attempt=1)
-    elif place == NOBODY or loss.kind == "OutOfMemory":
-        for half in np.array_split(np.arange(task.num_rows), 2):  # [num_rows / 2]
-            yield task.part(half)
-    else:
-        yield task.part([place], attempt=task.attempt + 1)
-        yield task.part(np.delete(np.arange(task.num_rows), place))
+        if loss.kind == "Crashed" and len(tasks) > 1:
+            job.num_unexplained += 1
+            if job.num_unexplained >= _MAX_UNEXPLAINED and self._num_lanes(job) > 1:
+                logger.warning("processes crash that run several tasks, no row alone does: lanes=1 from now on")
+                job.placement = Placement(job.placement.num_processes + job.placement.num_spare)
+        spots = [spot for spot, _ in seen]
+        job.take_back(left_to_do(tasks, spots, loss=loss, waited=[share for _, share in seen], given_up=given_up))
 
 
 def _exit_text(code: int) -> str:

@@ -21,12 +21,14 @@ class Task:
         step_idxs: Steps to run on each row, in their order.
         ids: Of the input of each of these steps, bytes [num_rows].
         attempt: From 1.
+        is_alone: Its rows may end their process, so nothing else runs there.
     """
 
     table: pa.Table
     step_idxs: tuple[int, ...]
     ids: tuple[NDArray[np.bytes_], ...]
     attempt: int = 1
+    is_alone: bool = False
 
     @property
     def num_rows(self) -> int:
@@ -41,12 +43,11 @@ class Task:
             ids=tuple(self.ids[place] for place in left),
         )
 
-    def part(self, rows: Sequence[int] | NDArray[np.int64], *, attempt: int | None = None) -> Task:
+    def part(self, rows: Sequence[int] | NDArray[np.int64]) -> Task:
         """Some of its rows, by place."""
         places = np.asarray(rows, dtype=np.int64)  # [num_wanted]
         return replace(
             self,
             table=self.table.take(pa.array(places)),
             ids=tuple(ids[places] for ids in self.ids),
-            attempt=self.attempt if attempt is None else attempt,
         )

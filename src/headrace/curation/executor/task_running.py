@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from headrace.curation.applying import apply_to_batch, apply_to_row, output_array
+from headrace.curation.executor.first_calls import FirstCalls
+from headrace.curation.executor.spots import NOBODY
 from headrace.curation.executor.step import Step
 from headrace.curation.executor.task import Task
 from headrace.curation.input_ids import id_array
@@ -23,10 +27,7 @@ from headrace.curation.results import Drop
 from headrace.errors import HeadraceError, MissingExtra, Unavailable
 from headrace.storage.store import ObjectStore
 
-__all__ = ["NOBODY", "Started", "failed_block", "run_task"]
-
-NOBODY: Final = -1
-"""No row, or no step, by itself."""
+__all__ = ["Started", "failed_block", "run_task"]
 
 Started = Callable[[int, int], None]
 """Told the place of the row, in the task, and the step that are worked on from now on; `NOBODY` for either."""
@@ -34,6 +35,7 @@ Started = Callable[[int, int], None]
 _MAX_ATTEMPTS = 3
 _BACK_OFF_SECONDS = 0.5
 _MESSAGE_LETTERS = 500
+_NO_TURN = contextlib.nullcontext()
 
 
 @dataclass(slots=True)
@@ -67,6 +69,11 @@ class _Column:
         self.states[place] = FAILED
         self.classes[place] = type(error).__name__
         self.reasons[place] = message[:_MESSAGE_LETTERS] or type(error).__name__
+
+    def has_answer(self, rows: slice) -> bool:
+        """Whether the operator gave anything for any of these rows: then it was called, and came back."""
+        found = [*self.values.values(), *self.replaced.values()]
+        return DROPPED in self.states[rows] or any(value is not None for column in found for value in column[rows])
 
     def drop(self, place: int, dropped: Drop) -> None:
         self.states[place] = DROPPED
@@ -112,8 +119,18 @@ class _Column:
                 self.fail(place, error)
 
 
-def run_task(task: Task, steps: Sequence[Step], media: MediaAccess, *, started: Started) -> list[pa.Table]:
+def run_task(
+    task: Task,
+    steps: Sequence[Step],
+    media: MediaAccess,
+    *,
+    started: Started,
+    first_calls: FirstCalls | None = None,
+) -> list[pa.Table]:
     """A block for each of the task's steps. A row that fails is in it with its reason; the others do not notice.
+
+    Args:
+        first_calls: Those of the process, where several threads run tasks of the same steps.
 
     Raises:
         MissingExtra: A library that a step needs is not installed.
@@ -132,13 +149,38 @@ def run_task(task: Task, steps: Sequence[Step], media: MediaAccess, *, started: 
                 started(place, NOBODY)
                 held = {name: _media(contents[name][place_in_run], str(sample_ids[place])) for name in names}
                 for column in by_row:
-                    started(place, column.step_idx)
-                    _run_row(column, place, held, values)
+                    with _turn(column, first_calls, started, place):
+                        started(place, column.step_idx)
+                        _run_row(column, place, held, values)
+            started(NOBODY, NOBODY)  # no row is to blame for the time that the next media take
     for column in columns:
         if column.step.spec.kind == "batch":
-            _run_batch(column, task.table, np.arange(task.num_rows), started)
+            with _turn(column, first_calls, started, NOBODY):
+                _run_batch(column, task.table, np.arange(task.num_rows), started)
     started(NOBODY, NOBODY)
     return [column.block(media.store, media.base) for column in columns]
+
+
+def _turn(
+    column: _Column, first_calls: FirstCalls | None, started: Started, place: int
+) -> contextlib.AbstractContextManager[None]:
+    """What a call of the step waits for."""
+    lock = None if first_calls is None else first_calls.lock(column.step_idx)
+    if first_calls is None or lock is None:
+        return _NO_TURN
+    return _first_turn(column, first_calls, lock, started, place)
+
+
+@contextlib.contextmanager
+def _first_turn(
+    column: _Column, first_calls: FirstCalls, lock: threading.Lock, started: Started, place: int
+) -> Iterator[None]:
+    """One thread after the other, until a call has given something. No clock runs for those that wait."""
+    started(place, NOBODY)
+    with lock:
+        yield
+        if column.has_answer(slice(None) if place == NOBODY else slice(place, place + 1)):
+            first_calls.came_through(column.step_idx)
 
 
 def failed_block(
