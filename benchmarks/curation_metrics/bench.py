@@ -18,7 +18,7 @@ from benchmarks.curation_merge.measured_run import run_in_tree
 from benchmarks.curation_metrics.photo_lake import forget_results, photo_lake
 from benchmarks.measurement import BENCH_ROOT, Bar, Outcome, Timing, hardware, report, versions
 
-QUESTION = "Blur, entropy and perceptual hash of {num:,} JPEGs of 102 KB as a recipe run, ledger empty, two processes"
+QUESTION = "Blur, entropy and perceptual hash of {num:,} JPEGs of 102 KB as a recipe run, ledger empty, two workers"
 OURS = "headrace, one stage, shared decode"
 APART = "headrace, three stages, decoded thrice"
 POOL = "plain pool of two processes"

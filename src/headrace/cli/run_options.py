@@ -27,7 +27,10 @@ def worker_options(function: Function) -> Function:
         "--memory", metavar="SIZE", type=BYTE_SIZE, help="Ceiling for all processes together, such as 2GiB."
     )(function)
     return click.option(
-        "--workers", metavar="N", type=click.IntRange(min=0), help="Processes; by default one for each core."
+        "--workers",
+        metavar="N",
+        type=click.IntRange(min=0),
+        help="Chunks worked on at once; by default one for each core.",
     )(function)
 
 

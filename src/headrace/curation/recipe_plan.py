@@ -172,7 +172,7 @@ class RecipePlan:
         Args:
             memory: Ceiling for this process and its workers, such as "2GiB".
             engine: "local": processes of this machine.
-            workers: Processes for operators, by default one for each core; 0 runs them in this process.
+            workers: Chunks that operators work on at once, by default one for each core; 0 runs them in this process.
             timeout_seconds: For one row in one operator; a row that takes longer goes to quarantine.
             max_bad: Rows that may end in quarantine, a number or a share such as "1%"; `Run.within_limit` tells.
             retry_quarantined: Try rows in quarantine once more.

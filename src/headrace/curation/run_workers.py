@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ class _StageRunner:
 
     pool: WorkerPool
     offset: int
-    placement: Placement
+    placed: Callable[[], Placement]
 
     def run(
         self,
@@ -45,13 +46,16 @@ class _StageRunner:
         def shifted(task: Task, offset: int) -> Task:
             return replace(task, step_idxs=tuple(idx + offset for idx in task.step_idxs))
 
+        first = next(tasks, None)
+        if first is None:  # then nothing is needed that the machine may lack
+            return
         self.pool.run(
-            (shifted(task, self.offset) for task in tasks),
+            (shifted(task, self.offset) for task in itertools.chain([first], tasks)),
             done=lambda task: done(shifted(task, -self.offset)),
             given_up=lambda task, step_idx, loss: given_up(
                 shifted(task, -self.offset), step_idx if step_idx == NOBODY else step_idx - self.offset, loss
             ),
-            placement=self.placement,
+            placement=self.placed(),
         )
 
 
@@ -94,7 +98,8 @@ class RunWorkers:
         if self._pool is None:
             self._pool = self._new_pool()
         before = list(self._steps)[: list(self._steps).index(stage)]
-        return _StageRunner(self._pool, sum(len(self._steps[name]) for name in before), self._placement(stage))
+        offset = sum(len(self._steps[name]) for name in before)
+        return _StageRunner(self._pool, offset, functools.partial(self._placement, stage))
 
     def _placement(self, stage: str) -> Placement:
         memory_bytes = self._options.memory_bytes
