@@ -9,7 +9,8 @@ operators = LazyGroup(
     lazy_commands={
         "list": LazyCommand("headrace.cli.commands.operators_list:list_operators", "List the operators of recipes."),
         "show": LazyCommand(
-            "headrace.cli.commands.operators_show:show", "Show what an operator reads, gives, and how it can be set."
+            "headrace.cli.commands.operators_show:show",
+            "Show what an operator reads, gives and needs, and how it can be set.",
         ),
     },
     help_text="Look at the operators that recipes are made of.",

@@ -22,7 +22,8 @@ recipe = LazyGroup(
             "headrace.cli.commands.recipe_show:show", "Show a run, or the rows that one of its stages gave."
         ),
         "explain": LazyCommand(
-            "headrace.cli.commands.recipe_explain:explain", "Say what each stage of a run did with a sample."
+            "headrace.cli.commands.recipe_explain:explain",
+            "Say what the stages of a run did with the rows, and why rows left.",
         ),
         "retry": LazyCommand(
             "headrace.cli.commands.recipe_retry:retry",
