@@ -60,3 +60,12 @@ def shared(text: str, *, log: str = "", pause: float = 0.0) -> int | Drop:
     """
     time.sleep(pause)
     return poison(text, log=log)
+
+
+@operator(name="test.stuck", outputs={"length": pa.int64()}, gil_free=True)
+def stuck(text: str) -> int:
+    """Length of the text; where it says so the call hangs with Python's lock, so that no other thread goes on."""
+    time.sleep(0.005)
+    if text.startswith("hang"):
+        ctypes.PyDLL(None).sleep(3600)
+    return len(text)

@@ -20,7 +20,7 @@ from headrace.curation.operator_stage import ChunkSize
 from headrace.datasets.lake import Lake
 from tests.operator_bench import OperatorBench, step
 from tests.place_operators import model, place, unshared
-from tests.poison_operators import poison, shared, upper
+from tests.poison_operators import poison, shared, stuck, upper
 
 _ROOT = Path(__file__).resolve().parents[2]
 TWO_LANES = Placement(1, num_lanes=2, num_spare=1)
@@ -83,6 +83,14 @@ def test_hang_blames_nobody_else(lake: Lake) -> None:
     attempts = bench.attempts(measured)
     assert {text for text, attempt in attempts.items() if attempt > 1} == {"hang-1"}
     assert len(bench.kept(result)) == 39
+
+
+def test_hang_that_stops_all_lanes_is_found(lake: Lake) -> None:
+    """A call that keeps Python's lock: the other lane's row exceeds its limit as well, and is done when it is alone."""
+    bench = OperatorBench(lake, texts_with({25: "hang-1"}, 60))
+    result = bench.pooled([step(stuck)], pool={"timeouts": [1.5]}, placement=TWO_LANES, chunk=ChunkSize(rows=20))
+    assert bench.failed(result) == [("k00025", "TimedOut", 2)]
+    assert len(bench.kept(result)) == 59
 
 
 def test_other_rows_go_on_while_one_hangs_alone(lake: Lake, tmp_path: Path) -> None:
