@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from headrace.datasets.dataset_state import DatasetState
-from headrace.datasets.filters import Filter
 from headrace.datasets.records import ColumnRecord
 from headrace.errors import InvalidInput
 from headrace.schema.names import check_column_name
@@ -24,6 +23,8 @@ def asked_columns(
         return []
     names = set(columns) if columns is not None and not isinstance(columns, str) else set()
     if where is not None:
+        from headrace.datasets.filters import Filter  # brings DuckDB, which few commands need
+
         names.update(Filter.parse(where, with_added(schema, known.values())).columns)
     return [known[name] for name in sorted(names.intersection(known))]
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
-from headrace.datasets.filters import Filter
 from headrace.datasets.reading import Ordinals, RowReader
 from headrace.datasets.splitting import assign_splits
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.digests import digest_hex
+
+if TYPE_CHECKING:
+    from headrace.datasets.filters import Filter
 
 __all__ = ["OnDuplicateKey", "Selection", "SplitStep", "select_rows"]
 
@@ -156,6 +158,8 @@ def select_rows(
     if selection.on_duplicate_key == "replace" and len(commits) > 1:
         rows = _last_of_each_key(commits, rows)
     if selection.where is not None:
+        from headrace.datasets.filters import Filter  # brings DuckDB, which worker processes do without
+
         condition = Filter.parse(selection.where, selection.schema)
         rows = [
             _filtered(condition, reader, kept, selection.schema) for reader, kept in zip(commits, rows, strict=True)
