@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proofs.operators.comparison import Comparison
+from proofs.operators.dedup_comparisons import DEDUP_COMPARISONS
 from proofs.operators.image_comparisons import IMAGE_COMPARISONS
 from proofs.operators.table_comparisons import TABLE_COMPARISONS
 from proofs.operators.text_comparisons import TEXT_COMPARISONS
@@ -13,7 +14,10 @@ __all__ = ["COMPARISONS", "ComparisonResult", "run_comparison"]
 
 COMPARISONS = {
     each.operator: each
-    for each in sorted([*IMAGE_COMPARISONS, *TEXT_COMPARISONS, *TABLE_COMPARISONS], key=lambda each: each.operator)
+    for each in sorted(
+        [*DEDUP_COMPARISONS, *IMAGE_COMPARISONS, *TEXT_COMPARISONS, *TABLE_COMPARISONS],
+        key=lambda each: each.operator,
+    )
 }
 
 

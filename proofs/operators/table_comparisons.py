@@ -14,7 +14,7 @@ from headrace.curation import find_operator
 from headrace.testing import run_operator
 from proofs.operators.comparison import Comparison, largest
 
-__all__ = ["TABLE_COMPARISONS", "generated_rows"]
+__all__ = ["TABLE_COMPARISONS", "generated_items", "generated_rows", "identity_by_definition"]
 
 
 def generated_rows(num_rows: int, *, seed: int) -> pa.Table:
@@ -52,6 +52,68 @@ def _duplicates(num_rows: int, seed: int) -> float:
     return differing + _differing(
         [reason is None for reason in found["_dropped"].to_pylist()], wanted.sort_index().to_list()
     )
+
+
+def identity_by_definition(rows: list[dict[str, Any]], *, radius: int, least: float) -> list[str | None]:
+    """Every pair looked at, every group walked; the smallest item of the group."""
+    alike: dict[str, set[str]] = {row["item"]: set() for row in rows if row["item"] is not None}
+    for left in rows:
+        for right in rows:
+            if None in (left["item"], right["item"], left["phash"], right["phash"], left["vector"], right["vector"]):
+                continue
+            if (left["phash"] ^ right["phash"]).bit_count() <= radius:
+                one, other = np.array(left["vector"]), np.array(right["vector"])
+                if one @ other >= least * np.sqrt(one @ one) * np.sqrt(other @ other):
+                    alike[left["item"]].add(right["item"])
+    found = {}
+    for item in alike:
+        group, waiting = {item}, [item]
+        while waiting:
+            new = alike[waiting.pop()] - group
+            group |= new
+            waiting += new
+        found[item] = min(group)
+    return [None if row["item"] is None else found[row["item"]] for row in rows]
+
+
+def generated_items(num_rows: int, *, seed: int) -> pa.Table:
+    """Copies, near copies in chains, lookalikes with other embeddings, and rows without content, hash or embedding."""
+    random = np.random.default_rng(seed)
+    num_things = max(1, num_rows // 4)
+    hashes, vectors = random.integers(0, 2**64, num_things, dtype=np.uint64), random.normal(size=(num_things, 4))
+    rows = []
+    for number in range(num_rows):
+        thing = int(random.integers(num_things))
+        variant = int(random.integers(6))
+        item = np.random.default_rng([thing, variant])
+        flips = np.bitwise_or.reduce(np.uint64(1) << item.integers(0, 64, int(item.integers(0, 4)), dtype=np.uint64))
+        vector = vectors[thing] + item.normal(scale=0.02, size=4) if variant < 4 else item.normal(size=4)
+        is_there = random.random(3) > 0.03
+        rows.append(
+            {
+                "_id": f"r{number:06d}",
+                "content": f"{thing}/{variant}" if is_there[0] else None,
+                "phash": int(hashes[thing] ^ flips) if is_there[1] else None,
+                "vector": vector.tolist() if is_there[2] else None,
+            }
+        )
+    kinds = [("_id", pa.string()), ("content", pa.string()), ("phash", pa.uint64()), ("vector", pa.list_(pa.float64()))]
+    return pa.Table.from_pylist(rows, schema=pa.schema(kinds))
+
+
+def _identity(num_rows: int, seed: int) -> float:
+    table = generated_items(num_rows, seed=seed)
+    settings: dict[str, Any] = {
+        "content": "content",
+        "phash": "phash",
+        "radius": 4,
+        "embedding": "vector",
+        "least_cosine": 0.98,
+    }
+    found = run_operator(find_operator("identity.assign"), table, **settings)
+    rows = [{**row, "item": item} for row, item in zip(table.to_pylist(), found["item_id"].to_pylist(), strict=True)]
+    wanted = identity_by_definition(rows, radius=4, least=0.98)
+    return float(sum(ours != theirs for ours, theirs in zip(found["identity_id"].to_pylist(), wanted)))
 
 
 def _top_k(num_rows: int, seed: int) -> float:
@@ -118,6 +180,7 @@ def _where(num_rows: int, seed: int) -> float:
 
 
 TABLE_COMPARISONS = [
+    Comparison("identity.assign", "every pair of rows looked at, every group walked", _identity, "rows that differ", 0),
     Comparison(
         "exact.duplicates",
         "pandas' duplicated after sort_values, and the first id of each group",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from headrace.curation import find_operator
 from headrace.testing import run_operator
@@ -12,6 +16,7 @@ from proofs.operators.generated_texts import PASSAGES, language_texts, repeating
 from proofs.operators.text_oracles import (
     language_by_eld,
     length_by_python,
+    prompt_by_definition,
     repetition_by_definition,
     tokens_by_merging,
     train_tokenizer,
@@ -54,6 +59,41 @@ def _tokens(num_rows: int, seed: int) -> float:
         return float(sum(count != tokens_by_merging(tokenizer, text) for count, text in zip(found, texts)))
 
 
+def _prompts(num_rows: int, seed: int) -> float:
+    random = np.random.default_rng(seed)
+    words = sorted({word for passage in PASSAGES.values() for word in passage.split()})
+    rows = [_prompt_row(random, words) for _ in range(num_rows)]
+    schema = pa.schema([("tags", pa.list_(pa.string())), ("tags__confidence", pa.list_(pa.float64()))])
+    table = pa.Table.from_pylist(rows, schema=schema.append(pa.field("caption", pa.string())))
+    table = table.append_column("_id", pa.array([f"{idx:06d}" for idx in range(num_rows)]))
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = train_tokenizer(Path(folder) / "tokenizer.json", list(PASSAGES.values()))
+        found = run_operator(
+            find_operator("prompt.assemble"),
+            table,
+            template="a picture of {caption}, {tags}.",
+            tokenizer=tokenizer,
+            budget=40,
+            min_confidence=0.25,
+        )
+        wanted = [prompt_by_definition(row, tokenizer=tokenizer, budget=40, least=0.25) for row in rows]
+    got = zip(found["prompt"].to_pylist(), found["prompt_tokens"].to_pylist(), found["prompt_left_out"].to_pylist())
+    return float(sum(ours != theirs for ours, theirs in zip(got, wanted)))
+
+
+def _prompt_row(random: np.random.Generator, words: list[str]) -> dict[str, Any]:
+    number = int(random.integers(0, 16))
+    tags = ["_".join(random.choice(words, int(random.integers(1, 3)))) for _ in range(number)]
+    sure = np.sort(np.round(random.random(number), 1))[::-1] if random.random() < 0.5 else random.random(number)
+    caption = " ".join(random.choice(words, int(random.integers(0, 7))))
+    is_known = random.random() < 0.9
+    return {
+        "tags": tags if is_known else None,
+        "tags__confidence": sure.tolist() if is_known else None,
+        "caption": caption if random.random() < 0.8 else None,
+    }
+
+
 TEXT_COMPARISONS = [
     Comparison("text.length", "len, str.split and str.encode on any code points", _length, "rows that differ", 0),
     Comparison(
@@ -68,5 +108,12 @@ TEXT_COMPARISONS = [
     ),
     Comparison(
         "text.tokens", "byte-pair merges by hand, with a tokenizer trained on the spot", _tokens, "rows that differ", 0
+    ),
+    Comparison(
+        "prompt.assemble",
+        "every prefix of every prompt tried, its tokens counted by hand",
+        _prompts,
+        "rows that differ",
+        0,
     ),
 ]

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-__all__ = ["language_by_eld", "length_by_python", "repetition_by_definition", "tokens_by_merging", "train_tokenizer"]
+__all__ = [
+    "language_by_eld",
+    "length_by_python",
+    "prompt_by_definition",
+    "repetition_by_definition",
+    "tokens_by_merging",
+    "train_tokenizer",
+]
 
 
 def length_by_python(text: str) -> tuple[int, int, int]:
@@ -63,6 +71,21 @@ def train_tokenizer(path: Path, texts: list[str]) -> Path:
     tokenizer.enable_padding(length=64)
     tokenizer.save(str(path))
     return path
+
+
+def prompt_by_definition(row: Mapping[str, Any], *, tokenizer: Path, budget: int, least: float) -> tuple[str, int, int]:
+    """The template "a picture of {caption}, {tags}." with every prefix tried, the longest first."""
+    sure = zip(row["tags"] or [], row["tags__confidence"] or [])
+    tags = [tag for tag, _ in sorted((pair for pair in sure if pair[1] >= least), key=lambda pair: -pair[1])]
+    units = [f"a picture of {row['caption']}"] if row["caption"] else []
+    for tag in tags:
+        units.append(f", {tag}" if units else tag)
+    for number in range(len(units), -1, -1):
+        prompt = "".join(units[:number]) + ("." if number else "")
+        count = tokens_by_merging(tokenizer, prompt)
+        if count <= budget:
+            return prompt, count, len(units) - number
+    raise AssertionError("the empty prompt has no tokens")
 
 
 def tokens_by_merging(tokenizer: Path, text: str) -> int:

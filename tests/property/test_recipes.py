@@ -30,7 +30,7 @@ OPERATORS: list[Mapping[str, Any]] = [
 @st.composite
 def stage_keys(draw: st.DrawFn, name: str, known: list[str]) -> dict[str, Any]:
     stage: dict[str, Any] = {"name": name}
-    kind = draw(st.sampled_from(["operator", "filter", "check", "sql", "command"]))
+    kind = draw(st.sampled_from(["operator", "filter", "check", "sql", "merge", "command"]))
     if kind == "operator":
         stage |= draw(st.sampled_from(OPERATORS))
         if stage.get("operator") != "exact.duplicates" and draw(st.booleans()):
@@ -45,6 +45,10 @@ def stage_keys(draw: st.DrawFn, name: str, known: list[str]) -> dict[str, Any]:
         stage |= {"sql": "SELECT * FROM a JOIN b USING (id)", "key": ["id"]}
         stage["inputs"] = {"a": draw(st.sampled_from(known)), "b": draw(st.sampled_from(known))}
         return stage
+    elif kind == "merge":
+        stage |= {"merge": {"tags": "weighted_vote", "size": "mean"}, "identity": "id", "keep": ["url"]}
+        stage |= {"source": "site", "vocabularies": {"tags": {"b": draw(st.lists(TEXTS)), "a": ["x"]}}}
+        stage["source_weight_map"] = {"b": draw(st.floats(0.5, 2)), "a": 1}
     else:
         stage["command"] = ["cp", draw(TEXTS.filter(lambda text: not text.startswith("/"))), "{input}", "{output}"]
     stage["input"] = draw(st.sampled_from(known))

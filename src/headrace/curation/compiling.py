@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from headrace.curation.command_stages import compile_command
+from headrace.curation.merge_stages import compile_merge
 from headrace.curation.operator_catalogue import OperatorCatalogue
 from headrace.curation.operator_stages import compile_operators
 from headrace.curation.recipe_file.document import (
@@ -23,6 +24,7 @@ from headrace.curation.recipe_file.fields import (
     CommandFields,
     FilterFields,
     FusedFields,
+    MergeFields,
     OperatorFields,
     SqlFields,
 )
@@ -99,7 +101,7 @@ def compile_recipe(
 def _sql_connection(document: RecipeDocument) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """A locked connection that parses SQL, if there is any to parse: opening takes 20 ms."""
     has_sql = any(source.fields.where is not None for source in document.sources) or any(
-        not isinstance(stage.fields, CommandFields) and _has_sql(stage.fields)
+        not isinstance(stage.fields, CommandFields | MergeFields) and _has_sql(stage.fields)
         for stage in document.stages
         if isinstance(stage, ReadStage)
     )
@@ -206,6 +208,8 @@ def _stage(
             if column in fields.key[:idx]:
                 problems.add(f"{stage.subject}: the key names {column!r} twice", place)
         work = SqlWork(fields.sql, tuple(fields.key))
+    elif isinstance(fields, MergeFields):
+        work = compile_merge(stage, fields, folder=folder, problems=problems)
     elif isinstance(fields, CheckFields):
         _check_query(fields.check, "check", stage, inputs, connection, problems)
         work = CheckWork(fields.check, fields.message)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.curation.merge_rules import MERGE_VERSION
 from headrace.curation.operator_catalogue import OperatorEntry
 from headrace.curation.source.plain_values import PlainForm, plain_form
 from headrace.curation.source_hash import SourceHash, SourceHasher
@@ -18,6 +19,7 @@ from headrace.curation.static_plan import (
     CheckWork,
     CommandWork,
     FilterWork,
+    MergeWork,
     OperatorUse,
     OperatorWork,
     SqlWork,
@@ -112,6 +114,18 @@ class _Hashing:
                 return {"filter": work.expression.strip()}
             case SqlWork():
                 return {"sql": work.sql.strip(), "key": list(work.key)}
+            case MergeWork(rules=rules):
+                vocabularies: list[PlainForm] = [
+                    [
+                        each.field,
+                        each.source,
+                        {"file": _file_digest(each.values, stage)}
+                        if isinstance(each.values, Path)
+                        else list(each.values),
+                    ]
+                    for each in rules.vocabularies
+                ]
+                return {"merge": plain_form(rules.to_json()), "version": MERGE_VERSION, "vocabularies": vocabularies}
             case CheckWork():
                 return {"check": work.sql.strip()}
             case CommandWork():

@@ -17,7 +17,11 @@ ENTRY_POINT_GROUP: Final = "headrace.operators"
 _PLACE = "headrace.curation.operators"
 
 BUILT_IN: Final[dict[str, str]] = {
+    "dedup.hamming": f"{_PLACE}.dedup_hamming:dedup_hamming",
+    "dedup.minhash": f"{_PLACE}.dedup_minhash:dedup_minhash",
+    "dedup.semantic": f"{_PLACE}.dedup_semantic:dedup_semantic",
     "exact.duplicates": f"{_PLACE}.exact_duplicates:exact_duplicates",
+    "identity.assign": f"{_PLACE}.identity_assign:identity_assign",
     "image.blur": f"{_PLACE}.image_blur:image_blur",
     "image.entropy": f"{_PLACE}.image_entropy:image_entropy",
     "image.exposure": f"{_PLACE}.image_exposure:image_exposure",
@@ -25,6 +29,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "image.resize": f"{_PLACE}.image_resize:image_resize",
     "image.size": f"{_PLACE}.image_size:image_size",
     "image.verify": f"{_PLACE}.image_verify:image_verify",
+    "prompt.assemble": f"{_PLACE}.prompt_assemble:prompt_assemble",
     "select.mix": f"{_PLACE}.select_mix:select_mix",
     "select.quantile": f"{_PLACE}.select_quantile:select_quantile",
     "select.stratified": f"{_PLACE}.select_stratified:select_stratified",

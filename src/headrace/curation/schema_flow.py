@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from headrace.curation.executor.step import Step
+from headrace.curation.merge_columns import merge_problems, merged_schema
+from headrace.curation.merge_rules import MergeRules
 from headrace.curation.operator_columns import columns_after, columns_after_table_operator, missing_inputs
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.recipe_file.problems import Problems
@@ -18,6 +20,7 @@ from headrace.curation.static_plan import (
     CheckWork,
     CommandWork,
     FilterWork,
+    MergeWork,
     OperatorWork,
     SqlWork,
     StaticPlan,
@@ -86,6 +89,8 @@ class _Flow:
                 return schema
             case SqlWork(sql=sql, key=key):
                 return self._behind_sql(stage, "sql", sql, key, given)
+            case MergeWork(rules=rules):
+                return self._behind_merge(stage, rules, given)
             case CheckWork(sql=sql):
                 self._behind_sql(stage, "check", sql, (), given)
                 return schema
@@ -131,6 +136,12 @@ class _Flow:
     def _check_expression(self, stage: StaticStage, key: str, expression: str, schema: pa.Schema) -> None:
         with self._problems.noted(stage.place_of([key]), subject=f"stage {stage.name!r}"):
             Filter.parse(expression, schema)
+
+    def _behind_merge(self, stage: StaticStage, rules: MergeRules, inputs: Mapping[str, pa.Schema]) -> pa.Schema | None:
+        found = merge_problems(rules, inputs)
+        for path, message in found:
+            self._problems.add(f"stage {stage.name!r}: {message}", stage.place_of(path, path[:1]))
+        return None if found else merged_schema(rules, inputs)
 
     def _behind_sql(
         self, stage: StaticStage, key: str, sql: str, columns: tuple[str, ...], inputs: Mapping[str, pa.Schema]

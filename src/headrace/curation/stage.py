@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from headrace.curation.operator_catalogue import NamedOperator, OperatorEntry
@@ -25,6 +25,7 @@ class Stage:
         operator: A name or a decorated function; `operators` for several over one decode.
         filter: Expression that is true for the rows to keep.
         sql: One SELECT over `inputs`, with its `key`.
+        merge: Fields and how the values of several sources become one, with `identity` and `source_weight_map`.
         check: One SELECT that gives one true value, or the run stops with `message`.
         command: Program and arguments; "{input}" and "{output}" stand for the folders.
         media: Media columns that the command reads from files and may make anew.
@@ -43,6 +44,13 @@ class Stage:
     filter: str | None = None
     sql: str | None = None
     key: Sequence[str] | None = None
+    merge: Mapping[str, str] | None = None
+    identity: str | None = None
+    source: str | None = None
+    source_weight_map: Mapping[str, float] | None = None
+    vocabularies: Mapping[str, Mapping[str, Sequence[str] | str | Path]] | None = None
+    keep: Sequence[str] | None = None
+    carry: Sequence[str] | None = None
     check: str | None = None
     message: str | None = None
     command: Sequence[str] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headrace.curation.recipe_file.document import ReadStage, RecipeDocument, UnreadStage
-from headrace.curation.recipe_file.fields import CheckFields, SqlFields
+from headrace.curation.recipe_file.fields import CheckFields, MergeFields, SqlFields
 from headrace.curation.recipe_file.nodes import MapNode
 from headrace.curation.recipe_file.problems import Place, Problems
 from headrace.curation.stage_order import find_cycle
@@ -51,7 +51,7 @@ def resolve_inputs(
 ) -> tuple[StageInput, ...]:
     """What a stage reads: as it says, or the stage before it. What does not exist is noted."""
     fields = stage.fields
-    several = fields.inputs if isinstance(fields, SqlFields | CheckFields) else None
+    several = fields.inputs if isinstance(fields, SqlFields | MergeFields | CheckFields) else None
     if several is not None:
         if fields.input is not None:
             problems.add(f"{stage.subject} has both 'input' and 'inputs'; keep one", stage.node.key_place("input"))

@@ -234,10 +234,46 @@ class StageRowsWriter:
 
 
 def row_sizes(table: pa.Table) -> NDArray[np.int64]:
-    """Bytes of each row, [num_rows]: of texts and binary values their length, of all others 8."""
+    """Bytes of each row, [num_rows]: of texts and binary values their length, of lists their items, of all others 8."""
     sizes = np.full(table.num_rows, 8 * table.num_columns, dtype=np.int64)
     for column in table.columns:
         kind = column.type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+        if _has_length(kind):
             sizes += pc.binary_length(column).fill_null(0).to_numpy().astype(np.int64)
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            sizes += np.concatenate([_list_sizes(chunk) for chunk in column.chunks] or [sizes[:0]])
     return sizes
+
+
+def _list_sizes(lists: pa.Array) -> NDArray[np.int64]:
+    """Bytes of the items of each list, [num_lists]."""
+    counts = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    ends = np.cumsum(counts)  # [num_lists]
+    sums = np.concatenate([[0], np.cumsum(_item_sizes(pc.list_flatten(lists)))])  # [num_items + 1]
+    sizes: NDArray[np.int64] = sums[ends] - sums[ends - counts]
+    return sizes
+
+
+def _item_sizes(items: pa.Array) -> NDArray[np.int64]:  # [num_items]
+    kind = items.type
+    if _has_length(kind):
+        return np.asarray(pc.binary_length(items).fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64) + 4
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _list_sizes(items) + 4
+    if pa.types.is_struct(kind):
+        fields = [_item_sizes(pc.struct_field(items, [idx])) for idx in range(kind.num_fields)]
+        return np.sum(fields, axis=0, dtype=np.int64) if fields else np.zeros(len(items), dtype=np.int64)
+    try:
+        width = -(-kind.bit_width // 8)
+    except ValueError:  # a type without a width of its own
+        width = 8
+    return np.full(len(items), width, dtype=np.int64)
+
+
+def _has_length(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from headrace.curation.merge_rules import MergeRules
 from headrace.curation.operator_catalogue import OperatorEntry
 from headrace.curation.recipe_file.nodes import ListNode, MapNode, Node
 from headrace.curation.recipe_file.problems import Place
@@ -17,6 +18,7 @@ __all__ = [
     "CheckWork",
     "CommandWork",
     "FilterWork",
+    "MergeWork",
     "OperatorUse",
     "OperatorWork",
     "Sampling",
@@ -30,7 +32,7 @@ __all__ = [
     "StageWork",
 ]
 
-StageKind = Literal["operator", "operators", "filter", "sql", "check", "command"]
+StageKind = Literal["operator", "operators", "filter", "sql", "merge", "check", "command"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,13 @@ class SqlWork:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeWork:
+    """One row of the rows that several sources have of one identity."""
+
+    rules: MergeRules
+
+
+@dataclass(frozen=True, slots=True)
 class CheckWork:
     """One SELECT that gives one true value, or the run stops."""
 
@@ -96,7 +105,7 @@ class CommandWork:
     media: tuple[str, ...] = ()
 
 
-StageWork = OperatorWork | FilterWork | SqlWork | CheckWork | CommandWork
+StageWork = OperatorWork | FilterWork | SqlWork | MergeWork | CheckWork | CommandWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,9 @@ class StaticStage:
                 return ", ".join(use.operator.name for use in uses)
             case FilterWork(expression=text) | SqlWork(sql=text) | CheckWork(sql=text):
                 return " ".join(text.split())
+            case MergeWork(rules=rules):
+                functions = ", ".join(f"{field} by {function}" for field, function in rules.functions)
+                return f"merge {functions}, of {', '.join(rules.sources)}"
             case CommandWork(arguments=arguments):
                 return " ".join(arguments)
 

@@ -13,11 +13,20 @@ from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.run_options import RunOptions
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
-from headrace.curation.static_plan import CheckWork, CommandWork, FilterWork, OperatorWork, SqlWork, StaticStage
+from headrace.curation.static_plan import (
+    CheckWork,
+    CommandWork,
+    FilterWork,
+    MergeWork,
+    OperatorWork,
+    SqlWork,
+    StaticStage,
+)
 from headrace.curation.table_stages.check_stage import check_rows
 from headrace.curation.table_stages.command_environment import CommandEnvironment
 from headrace.curation.table_stages.command_stage import run_command
 from headrace.curation.table_stages.filter_stage import filter_rows
+from headrace.curation.table_stages.merge_stage import run_merge
 from headrace.curation.table_stages.sql_stage import run_sql
 from headrace.curation.table_stages.table_operator_stage import run_table_operator
 from headrace.curation.table_stages.table_result import TableResult
@@ -41,7 +50,7 @@ def run_table_stage(
     media: MediaAccess,
     progress: Progress,
 ) -> StageResult:
-    """Run a filter, SQL, a check, a table operator or a command.
+    """Run a filter, SQL, a merge, a check, a table operator or a command.
 
     Args:
         inputs: Rows by the name that the stage calls them.
@@ -83,6 +92,17 @@ def run_table_stage(
                 progress=progress,
             )
             return _undropped(sum(item.num_rows for item in inputs.values()), given)
+        case MergeWork(rules=rules):
+            merged = run_merge(
+                stage_store,
+                inputs,
+                rules=rules,
+                memory_bytes=memory_bytes,
+                num_workers=num_workers,
+                scratch=scratch,
+                progress=progress,
+            )
+            return _undropped(sum(item.num_rows for item in inputs.values()), merged)
         case CheckWork(sql=sql, message=message):
             check_rows(
                 stage_store,

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import headrace
-from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
 from headrace.errors import DataCorrupted
 
 _SCHEMA = pa.schema([("_id", pa.string()), ("text", pa.string())])
@@ -65,3 +65,21 @@ def test_damaged_part_is_an_error(store: StageStore, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(DataCorrupted):
         store.table(written)
+
+
+def test_row_sizes_count_the_items_of_lists() -> None:
+    """Else a part of 65,536 embeddings would have 200 MB."""
+    table = pa.table(
+        {
+            "text": ["xy", None],  # 8 for each column, and 2
+            "tags": [["a", "bcd"], None],  # 5 + 7
+            "scored": [[{"name": "ab", "score": 1.0}], []],  # 6 + 8
+            "nested": [[["a"], ["b", "cc"]], []],  # 4 + 5, 4 + 5 + 6
+            "vector": pa.array([[1.0, 2.0], []], pa.list_(pa.float32())),  # 2 * 4
+            "bytes": pa.array([b"12345", b""], pa.large_binary()),
+        }
+    )
+    assert row_sizes(table).tolist() == [48 + 2 + 12 + 14 + 24 + 8 + 5, 48]
+    assert row_sizes(table.slice(1)).tolist() == [48]
+    assert row_sizes(pa.concat_tables([table.slice(1), table])).tolist() == [48, 113, 48]
+    assert row_sizes(table.slice(0, 0)).tolist() == []

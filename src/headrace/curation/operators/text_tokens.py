@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from blake3 import blake3
 
 from headrace.curation.operator import operator
-from headrace.errors import InvalidInput, MissingExtra, NotFound
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from headrace.curation.tokenizer_files import open_tokenizer
 
 __all__ = ["text_tokens"]
 
@@ -46,7 +40,7 @@ def text_tokens(
         digest: BLAKE3 of that file in hex; another file is refused. Empty: any.
         special_tokens: Count those that the tokenizer adds around each text.
     """
-    encoder = _open_tokenizer(tokenizer, digest)
+    encoder = open_tokenizer(tokenizer, digest=digest, operator="text.tokens")
     texts = text.to_pylist()
     counts: list[int | None] = []
     for start in range(0, len(texts), _ROWS_AT_ONCE):
@@ -56,41 +50,3 @@ def text_tokens(
         )
         counts += [None if value is None else len(next(encodings)) for value in part]
     return pa.array(counts, pa.int64())
-
-
-def _open_tokenizer(path: Path, digest: str) -> Tokenizer:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise NotFound(f"text.tokens: the tokenizer {str(path)!r} cannot be read: {error}") from error
-    found = blake3(content).hexdigest()
-    if digest and digest.removeprefix("blake3:").lower() != found:
-        raise InvalidInput(
-            f"text.tokens: the file {str(path)!r} has the digest {found}, and the recipe declares {digest}; "
-            "use the file that it was written for, or declare the new digest"
-        )
-    return _load_tokenizer(content, str(path))
-
-
-@functools.lru_cache(maxsize=4)
-def _load_tokenizer(content: bytes, name: str) -> Tokenizer:
-    """Read-only once it is made; a large one takes a second to load.
-
-    Raises:
-        MissingExtra: The library is not installed.
-        InvalidInput: The file is no tokenizer.
-    """
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtra("text.tokens needs tokenizers: pip install 'headrace[tokens]'") from error
-    try:
-        loaded: Tokenizer = Tokenizer.from_str(content.decode())
-    except Exception as error:
-        # The library raises plain Exception for whatever is wrong with the file.
-        raise InvalidInput(
-            f"text.tokens: {name!r} is no tokenizer that the library reads ({error}); expected a tokenizer.json"
-        ) from error
-    loaded.no_truncation()
-    loaded.no_padding()
-    return loaded

@@ -14,6 +14,7 @@ from headrace.curation.recipe_file.fields import (
     CommandFields,
     FilterFields,
     FusedFields,
+    MergeFields,
     OperatorFields,
     OutputFields,
     RecipeFields,
@@ -41,7 +42,7 @@ __all__ = [
 
 NAME = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 
-StageBody = OperatorFields | FusedFields | FilterFields | SqlFields | CheckFields | CommandFields
+StageBody = OperatorFields | FusedFields | FilterFields | SqlFields | MergeFields | CheckFields | CommandFields
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from headrace.curation.merge_rules import MergeFunction
 from headrace.curation.recipe_file.nodes import WrittenFloat
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FilterFields",
     "ForeachFields",
     "FusedFields",
+    "MergeFields",
     "OperatorFields",
     "OutputFields",
     "RecipeFields",
@@ -122,6 +124,37 @@ class CheckFields(_StageBase):
     message: str | None = Field(default=None, description="What to tell when it is false.")
 
 
+class MergeFields(_StageBase):
+    """Makes one row of the rows that several sources have of one identity."""
+
+    merge: dict[str, MergeFunction] = Field(
+        min_length=1,
+        description="Fields and how their values become one: weighted_vote, noisy_or, best_source, mean, max, min, "
+        "first.",
+    )
+    identity: str = Field(description="Column whose equal values are the same thing in all sources.")
+    source: str | None = Field(
+        default=None, description="Column with the name of each row's source, where all are in one table."
+    )
+    inputs: dict[str, str] | None = Field(
+        default=None,
+        min_length=1,
+        description="A table for each source: its name, stage or source. Instead of `source`.",
+    )
+    source_weight_map: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        min_length=1, description="How far each source is trusted, above 0; for noisy_or up to 1."
+    )
+    vocabularies: dict[str, dict[str, str | list[str]]] = Field(
+        default={},
+        description="Field, then source: the values that it can give, as a list or as a file with one in each line; by "
+        "default those that it gives anywhere in the table, or any for fields with a single value.",
+    )
+    keep: list[str] = Field(default=[], description="Fields that are not merged and become {source}__{field} as well.")
+    carry: list[str] = Field(
+        default=[], description="Columns taken as they are from the row of the most trusted source, such as media."
+    )
+
+
 class EnvironmentFields(_Fields):
     """A Python environment of the command's own."""
 
@@ -165,13 +198,16 @@ class OutputFields(_Fields):
     tags: dict[str, str | list[str]] = Field(default={}, description="Tags of the commit.")
 
 
-StageFields = OperatorFields | FusedFields | FilterFields | SqlFields | CheckFields | CommandFields | ForeachFields
+StageFields = (
+    OperatorFields | FusedFields | FilterFields | SqlFields | MergeFields | CheckFields | CommandFields | ForeachFields
+)
 
 STAGE_KINDS: dict[str, type[_Fields]] = {
     "operator": OperatorFields,
     "operators": FusedFields,
     "filter": FilterFields,
     "sql": SqlFields,
+    "merge": MergeFields,
     "check": CheckFields,
     "command": CommandFields,
     "foreach": ForeachFields,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.curation.table_stages.exchange import input_bytes
 from headrace.curation.table_stages.memory_budget import MemoryBudget, divide_memory
 from headrace.curation.table_stages.stage_query import StageQuery, prepare_query
 
@@ -64,7 +65,7 @@ def plan_sql(
     query = prepare_query(sql, schemas, key=key, folder=scratch)
     budget = divide_memory(memory_bytes, num_workers=num_workers)
     inputs = {name: inputs[name] for name in query.reads}
-    size = sum(_input_bytes(stage_store, rows, query.reads[name]) for name, rows in inputs.items())
+    size = sum(input_bytes(stage_store, rows, query.reads[name]) for name, rows in inputs.items())
     num_rows = sum(rows.num_rows for rows in inputs.values())
 
     def whole(reason: str) -> SqlPlan:
@@ -85,10 +86,3 @@ def plan_sql(
         num_partitions = min(max(quick, fitting, 2 * budget.num_workers), _MOST_PARTITIONS)
     reason = f"every join, group and window contains the key {', '.join(key)}; about {size:,} bytes of input"
     return SqlPlan(query, "partitioned", reason, num_partitions, size, budget)
-
-
-def _input_bytes(stage_store: StageStore, rows: StageRows, columns: Sequence[str]) -> int:
-    if not rows.num_rows:
-        return 0
-    first = next(stage_store.tables(replace(rows, parts=rows.parts[:1]), columns=columns))
-    return int(first.nbytes * rows.num_rows / max(first.num_rows, 1))

@@ -6,13 +6,10 @@ The rows and their order are the same whichever it is, however many partitions, 
 from __future__ import annotations
 
 import logging
-import math
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +17,14 @@ import pyarrow as pa
 
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.engine_types import engine_schema
+from headrace.curation.table_stages.exchange import Exchange
 from headrace.curation.table_stages.file_views import FileView, write_empty_file
 from headrace.curation.table_stages.gathering import read_gathered
-from headrace.curation.table_stages.partition_bounds import partition_bounds
 from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.sql_plan import SqlPlan, plan_sql
 from headrace.curation.table_stages.statement_run import Engine
 from headrace.curation.table_stages.worker_pool import Task, WorkerPool
-from headrace.datasets.columns import schema_to_json
 from headrace.progress import NO_PROGRESS, Progress
-from headrace.storage.parts import PartRecord
 
 __all__ = ["run_sql", "sql_tables"]
 
@@ -105,14 +100,6 @@ def sql_tables(
     return run.whole(num_workers) if plan.mode == "whole" else run.partitioned()
 
 
-@dataclass(frozen=True, slots=True)
-class _Scattered:
-    """A file that a worker has written."""
-
-    file: str
-    starts: Sequence[int]  # [num_partitions + 1], each partition's first batch
-
-
 class _Run:
     """One run of one plan, in a folder of its own."""
 
@@ -128,9 +115,20 @@ class _Run:
         self._stage_store = stage_store
         self._inputs = {name: inputs[name] for name in plan.query.reads}  # others are in nobody's way
         self._plan = plan
-        self._key = key
         self._folder = folder
         self._progress = progress
+        self._exchange = Exchange(
+            stage_store=stage_store,
+            inputs=self._inputs,
+            schemas={name: engine_schema(rows.schema, plan.query.reads[name]) for name, rows in self._inputs.items()}
+            if plan.mode == "partitioned"
+            else {},
+            key=key,
+            input_bytes=plan.input_bytes,
+            budget=plan.budget,
+            folder=folder,
+            progress=progress,
+        )
 
     # ------------------------------------------------------------------------------------------------- in one
 
@@ -143,7 +141,7 @@ class _Run:
             files = []
             for idx, part in enumerate(rows.parts):
                 files.append(str(self._folder / f"{name}-{idx}.parquet"))
-                self._fetch(part, files[-1])
+                self._exchange.fetch(part, files[-1])
                 self._progress.advance(rows=part.num_rows)
             views[name] = FileView(tuple(files) or (self._empty(name),), self._plan.query.reads[name])
         self._progress.start("computing")
@@ -165,11 +163,8 @@ class _Run:
         plan = self._plan
         with WorkerPool(plan.budget.num_workers) as pool:
             pool.start()
-            bounds = partition_bounds(
-                self._stage_store, self._inputs, key=self._key, num_partitions=plan.num_partitions
-            )
-            scattered = self._scatter(pool, bounds)
-            tasks = [self._gather_task(scattered, partition) for partition in range(bounds.num_rows + 1)]
+            partitions = self._exchange.partitions(pool, num_partitions=plan.num_partitions)
+            tasks = [self._gather_task(views, idx) for idx, views in enumerate(partitions)]
             self._progress.start("computing partitions")
             for task, answer in zip(tasks, pool.submit(tasks)):
                 answer.result()
@@ -179,73 +174,10 @@ class _Run:
                     yield table
                 out.unlink()
 
-    def _scatter(self, pool: WorkerPool, bounds: pa.Table) -> dict[str, list[_Scattered]]:
-        """Files of each input, cut at the bounds."""
-        edges = self._folder / "bounds.arrow"
-        with pa.OSFile(str(edges), "wb") as sink, pa.ipc.new_file(sink, bounds.schema) as writer:
-            writer.write_table(bounds)
-        self._progress.start("parting by key", total_rows=sum(rows.num_rows for rows in self._inputs.values()))
-        names: list[str] = []
-        tasks: list[Task] = []
-        for name, rows in self._inputs.items():
-            for piece in self._pieces(rows):
-                tasks.append(self._scatter_task(name, len(tasks), piece, edges))
-                names.append(name)
-        found: dict[str, list[_Scattered]] = {name: [] for name in self._inputs}
-        for name, task, answer in zip(names, tasks, pool.submit(tasks), strict=True):
-            result = answer.result()
-            self._progress.advance(rows=result["rows"])
-            found[name].append(_Scattered(task.arguments["out"], result["starts"]))
-        return found
-
-    def _pieces(self, rows: StageRows) -> list[list[PartRecord]]:
-        """Neighbouring parts that a worker can hold at once, about as much for each worker."""
-        total = sum(each.num_rows for each in self._inputs.values())
-        row_bytes = max(1, self._plan.input_bytes // max(1, total))
-        most = max(1, self._plan.budget.piece_bytes // row_bytes)
-        turns = math.ceil(rows.num_rows / (most * self._plan.budget.num_workers))
-        even = math.ceil(rows.num_rows / max(1, turns * self._plan.budget.num_workers))
-        pieces: list[list[PartRecord]] = []
-        num_rows = even
-        for part in rows.parts:
-            if num_rows + part.num_rows / 2 > even or num_rows + part.num_rows > most:
-                pieces.append([])
-                num_rows = 0
-            pieces[-1].append(part)
-            num_rows += part.num_rows
-        return pieces
-
-    def _scatter_task(self, name: str, idx: int, piece: Sequence[PartRecord], edges: Path) -> Task:
-        files = [str(self._folder / f"{name}-{idx}-{number}.parquet") for number in range(len(piece))]
-
-        def fetch() -> None:
-            for part, file in zip(piece, files):
-                self._fetch(part, file)
-
-        def remove() -> None:
-            for file in files:
-                Path(file).unlink(missing_ok=True)
-
-        arguments = {
-            "files": files,
-            "schema": schema_to_json(self._schema(name)),
-            "key": [_named(self._inputs[name].schema, each) for each in self._key],
-            "bounds": str(edges),
-            "out": str(self._folder / f"scattered-{idx}.arrow"),
-        }
-        return Task("scatter", arguments, prepare=fetch, finish=remove)
-
-    def _gather_task(self, scattered: Mapping[str, list[_Scattered]], partition: int) -> Task:
-        views = {
-            name: PartitionView(
-                self._schema(name),
-                tuple((each.file, each.starts[partition], each.starts[partition + 1]) for each in found),
-            ).to_json()
-            for name, found in scattered.items()
-        }
+    def _gather_task(self, views: Mapping[str, PartitionView], partition: int) -> Task:
         arguments: dict[str, Any] = {
             "statement": self._plan.query.statement,
-            "views": views,
+            "views": {name: view.to_json() for name, view in views.items()},
             "columns": self._plan.query.columns.to_json(),
             "memory_bytes": self._plan.budget.engine_bytes,
             "folder": str(self._folder),
@@ -253,23 +185,5 @@ class _Run:
         }
         return Task("gather", arguments)
 
-    def _schema(self, name: str) -> pa.Schema:
-        """Of an input as the statement sees it."""
-        return engine_schema(self._inputs[name].schema, self._plan.query.reads[name])
-
-    # --------------------------------------------------------------------------------------------------- files
-
-    def _fetch(self, part: PartRecord, file: str) -> None:
-        temporary = f"{file}.partial"
-        Path(temporary).write_bytes(self._stage_store.part_data(part))
-        os.replace(temporary, file)
-
     def _empty(self, name: str) -> str:
         return write_empty_file(self._folder, self._inputs[name].schema)
-
-
-def _named(schema: pa.Schema, name: str) -> str:
-    """SQL names columns in any case."""
-    return (
-        name if name in schema.names else next(known for known in schema.names if known.casefold() == name.casefold())
-    )

@@ -12,12 +12,17 @@ from queue import SimpleQueue
 from typing import Any
 
 from headrace.curation.table_stages.gathering import Gatherer
+from headrace.curation.table_stages.merge_partition import merge_partition
 from headrace.curation.table_stages.scattering import scatter
 from headrace.errors import HeadraceError
 
 __all__ = ["main"]
 
-_STEPS: dict[str, Callable[..., dict[str, Any]]] = {"scatter": scatter, "gather": Gatherer().gather}
+_STEPS: dict[str, Callable[..., dict[str, Any]]] = {
+    "scatter": scatter,
+    "gather": Gatherer().gather,
+    "merge": merge_partition,
+}
 
 
 def main() -> None:

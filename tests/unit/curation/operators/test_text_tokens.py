@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from blake3 import blake3
 
-from headrace.curation.operators.text_tokens import _load_tokenizer, text_tokens
+from headrace.curation.operators.text_tokens import text_tokens
+from headrace.curation.tokenizer_files import load_tokenizer
 from headrace.errors import InvalidInput, MissingExtra, NotFound
 from headrace.testing import run_operator
 from proofs.operators.generated_texts import PASSAGES, language_texts
@@ -66,7 +67,7 @@ def test_file_that_is_not_there_or_no_tokenizer_is_refused(tmp_path: Path) -> No
 
 
 def test_missing_library_names_the_extra(tokenizer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _load_tokenizer.cache_clear()
+    load_tokenizer.cache_clear()
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(MissingExtra, match=r"pip install 'headrace\[tokens\]'"):
         text_tokens(pa.array(["a"]), tokenizer=tokenizer)
