@@ -127,7 +127,9 @@ def _prepared(
     ]
     append_order(tree, positions)
     statement = _deserialized(connection, tree)
-    wanted = {name.casefold() for name in key} if obstacle is None else set()
+    wanted = _named_by_stars(tree)
+    if obstacle is None:
+        wanted |= {name.casefold() for name in key}
     reads = {
         name: tuple(column for column in schema.names if column in plan.reads[name] or column.casefold() in wanted)
         # DuckDB needs a column to count rows by, whatever it is.
@@ -172,6 +174,21 @@ def _unpartable_column(schemas: Mapping[str, pa.Schema], plan: BoundPlan) -> str
         if column is not None:
             return f"column {column} of {name} is of type {schema.field(column).type}, which is not parted"
     return None
+
+
+def _named_by_stars(tree: object) -> set[str]:
+    """Columns that `* EXCLUDE`, REPLACE and RENAME name, case-folded: they must be there, though nothing reads them."""
+    if isinstance(tree, list):
+        return set().union(*map(_named_by_stars, tree))
+    if not isinstance(tree, dict):
+        return set()
+    found = set().union(*map(_named_by_stars, tree.values()))
+    if tree.get("class") == "STAR":
+        for kind in ("exclude_list", "qualified_exclude_list", "replace_list", "rename_list"):
+            for entry in tree.get(kind, ()):
+                name = entry if isinstance(entry, str) else entry.get("key", entry)
+                found.add(str(name["column"] if isinstance(name, dict) else name).casefold())
+    return found
 
 
 def _serialized(connection: duckdb.DuckDBPyConnection, statement: str) -> dict[str, Any]:

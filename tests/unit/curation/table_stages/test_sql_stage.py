@@ -37,6 +37,8 @@ STATEMENTS = [
     "SELECT k, sum(v) AS total, arg_max(s, v) AS best, list(s) AS all_s, first(s) AS one FROM a GROUP BY k",
     "SELECT k, v, row_number() OVER (PARTITION BY k ORDER BY s) AS place FROM a",
     "SELECT DISTINCT k, s FROM a",
+    "SELECT * EXCLUDE (V, a.s) FROM a",
+    "SELECT * RENAME (v AS value) FROM (SELECT * EXCLUDE s REPLACE (1 AS v) FROM a)",
     "WITH t AS (SELECT k, count(*) AS n FROM a GROUP BY k) SELECT * FROM t SEMI JOIN b USING (k)",
     "SELECT k, v FROM a UNION ALL SELECT k, w FROM b",
     "SELECT k, s FROM a WHERE EXISTS (SELECT 1 FROM b WHERE b.k = a.k)",
