@@ -41,11 +41,16 @@ def text_signatures(
     return signatures, is_filled
 
 
-def minhash_signatures(shingles: Shingles, *, num_perm: int, seed: int) -> NDArray[np.uint32]:
+def minhash_signatures(
+    shingles: Shingles, *, num_perm: int, seed: int, block_shingles: int = _BLOCK_SHINGLES
+) -> NDArray[np.uint32]:
     """The smallest hash of each text under each permutation, [num_texts, num_perm]; without shingles all ones.
 
     A permutation is a * hash + b modulo 2**32 with an odd a, so it is one of all hashes. Two signatures agree in a
     place with the probability that is the Jaccard similarity of the sets (Broder, 1997).
+
+    Args:
+        block_shingles: How many are permuted at once; changes the time alone.
     """
     factors = (drawn_numbers(num_perm, seed=seed, stream=1) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
     shifts = (drawn_numbers(num_perm, seed=seed, stream=2) >> np.uint64(32)).astype(np.uint32)
@@ -56,7 +61,7 @@ def minhash_signatures(shingles: Shingles, *, num_perm: int, seed: int) -> NDArr
     first = 0
     while first < len(filled):
         begin = int(ends[first] - counts[filled[first]])
-        last = max(first + 1, int(np.searchsorted(ends, begin + _BLOCK_SHINGLES, side="right")))
+        last = max(first + 1, int(np.searchsorted(ends, begin + block_shingles, side="right")))
         hashes = shingles.hashes[begin : int(ends[last - 1])]
         starts = ends[first:last] - counts[filled[first:last]] - begin
         permuted = np.empty_like(hashes)
