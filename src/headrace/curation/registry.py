@@ -28,6 +28,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "image.phash": f"{_PLACE}.image_phash:image_phash",
     "image.resize": f"{_PLACE}.image_resize:image_resize",
     "image.size": f"{_PLACE}.image_size:image_size",
+    "image.thumbnail": f"{_PLACE}.image_thumbnail:image_thumbnail",
     "image.verify": f"{_PLACE}.image_verify:image_verify",
     "prompt.assemble": f"{_PLACE}.prompt_assemble:prompt_assemble",
     "select.mix": f"{_PLACE}.select_mix:select_mix",

@@ -15,10 +15,13 @@ from headrace.curation.dedup.equal_rows import EqualRows
 from headrace.curation.dedup.hash_blocks import PAIR_SECONDS, choose_blocks
 from headrace.curation.dedup.scope import Scope
 
-__all__ = ["near_hash_clusters"]
+__all__ = ["Accept", "link_near_hashes", "near_hash_clusters"]
 
 _MAX_BUCKET_PAIRS: Final = 1 << 22
 _MAX_DEPTH: Final = 3
+
+Accept = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+"""(nodes, other nodes that are near, each [num_pairs]) -> which of these pairs are joined, [num_pairs]"""
 
 
 def near_hash_clusters(
@@ -48,6 +51,23 @@ def near_hash_clusters(
     return equal.row_clusters(found)
 
 
+def link_near_hashes(
+    found: Components,
+    hashes: NDArray[np.uint64],  # [num_nodes], equal ones too
+    nodes: NDArray[np.int64],  # that are compared, ascending
+    *,
+    max_distance: int,
+    accept: Accept,
+) -> None:
+    """Join nodes whose hashes differ in at most so many bits where `accept` says so; no such pair is missed.
+
+    Pairs that are in one component already are not asked for; one that is not accepted may be asked for again.
+    """
+    scope = Scope(np.zeros(len(hashes), dtype=np.int64))
+    linking = _Linking(found, hashes, scope, max_distance, PAIR_SECONDS, _MAX_BUCKET_PAIRS, accept)
+    linking.link(nodes, depth=0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Linking:
     """Joins the near ones of some nodes."""
@@ -58,6 +78,7 @@ class _Linking:
     max_distance: int
     pair_seconds: float
     max_bucket_pairs: int
+    accept: Accept | None = None
 
     def link(
         self,
@@ -90,6 +111,8 @@ class _Linking:
             near: NDArray[np.bool_] = np.bitwise_count(ordered[left] ^ ordered[right]) <= self.max_distance
             if sources is not None:
                 near &= sources[left] != sources[right]
+            if self.accept is not None:
+                near[near] = self.accept(order[left[near]], order[right[near]])
             return near
 
         return is_near
