@@ -155,7 +155,11 @@ class _Hashing:
             values = {name: plain_form(value) for name, value in settings.items()}
         except TypeError as error:
             raise InvalidInput(f"stage {stage.name!r}: a setting of {entry.name} cannot be hashed: {error}") from error
+        chosen: dict[str, PlainForm] = {}
+        if entry.code:  # absent elsewhere, so that keys of other operators stay as they are
+            chosen["code"] = [self._hasher.of_name(module, name).digest for module, name in entry.code]
         return {
+            **chosen,
             "name": entry.name,
             "version": entry.version,
             "kind": entry.kind,
