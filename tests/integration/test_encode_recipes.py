@@ -168,7 +168,7 @@ def test_latents_keep_their_shape(lake: Lake, tmp_path: Path) -> None:
 def test_poisoned_rows_go_to_quarantine_alone(tmp_path: Path) -> None:
     lake = headrace.connect(tmp_path / "lake")
     schema = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float64()))])
-    rows = [{"id": f"k{idx:03d}", "vector": [float(idx), 1.0, 2.0]} for idx in range(70)]
+    rows: list[dict[str, Any]] = [{"id": f"k{idx:03d}", "vector": [float(idx), 1.0, 2.0]} for idx in range(70)]
     rows[11]["vector"] = [500.0, 0.0, 0.0]
     rows[30]["vector"] = [-500.0, 0.0, 0.0]
     rows[50]["vector"] = [1.0]

@@ -48,17 +48,17 @@ def local_file(value: str, *, operator: str, setting: str) -> Path:
         raise MissingExtra(
             f"{operator}: {value!r} of setting {setting} needs huggingface_hub: pip install 'headrace[hub]'"
         ) from error
-    arguments = {"repo_id": found["repository"], "filename": found["file"], "revision": found["revision"]}
+    repository, file, revision = found["repository"], found["file"], found["revision"]
     try:
         # What is in the cache under this revision is taken as it is, so that a run needs no network twice.
-        return Path(hf_hub_download(**arguments, local_files_only=True))
+        return Path(hf_hub_download(repository, file, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
         pass
     try:
-        return Path(hf_hub_download(**arguments))
+        return Path(hf_hub_download(repository, file, revision=revision))
     except (RepositoryNotFoundError, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise NotFound(
             f"{operator}: the file {value!r} of setting {setting} is not in the local cache of the hub, and could not "
             f"be fetched: {str(error).partition(chr(10))[0]}. Check the name and revision, or put the file there with: "
-            f"hf download {found['repository']} {found['file']} --revision {found['revision']}"
+            f"hf download {repository} {file} --revision {revision}"
         ) from error

@@ -95,7 +95,8 @@ def _scripted(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.load(path, map_location="cpu")
+            load: Any = torch.jit.load  # untyped
+            return load(path, map_location="cpu")
     except (RuntimeError, ValueError, OSError) as error:
         raise ModelMismatch(
             f"torch cannot open it as TorchScript: {_first_line(error)}; where it holds weights only, say which class "
@@ -138,7 +139,8 @@ def _with_weights(path: Path, place: str, arguments: Mapping[str, object]) -> to
 def _parameters(module: Any) -> list[str]:
     """Names of what `forward` takes."""
     if isinstance(module, torch.jit.ScriptModule):
-        return [argument.name for argument in module.forward.schema.arguments][1:]
+        forward: Any = module.forward  # which has a schema only here
+        return [argument.name for argument in forward.schema.arguments][1:]
     return list(inspect.signature(module.forward).parameters)
 
 

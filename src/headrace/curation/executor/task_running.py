@@ -289,7 +289,7 @@ def _run_batches(column: _Column, task: Task, media: MediaAccess, started: Start
             arguments: dict[str, pa.Array | list[Media | None]] = {}
             for name, kind in step.spec.inputs.items():
                 source = step.columns[name]
-                arguments[name] = held[source] if kind == "media" else _single(values.column(source))  # type: ignore[assignment]
+                arguments[name] = held[source] if kind == "media" else _single(values.column(source))
             _run_batch(column, arguments, np.array(usable, np.int64), start + places, started)
 
 
