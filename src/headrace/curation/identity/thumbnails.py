@@ -59,7 +59,8 @@ class ThumbnailColumn:
         rows: NDArray[np.int64],  # [num_items], of which none is null
         name: str,
     ) -> None:
-        is_binary = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
+        kind = column.type
+        is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
         if not is_binary or not pc.all(pc.equal(pc.binary_length(column), THUMBNAIL_BYTES)).as_py():
             raise InvalidInput(
                 f"identity.assign: column {name!r} holds {column.type}; expected thumbnails of {THUMBNAIL_BYTES:,} "
@@ -94,6 +95,9 @@ class _Chunk:
 
     @classmethod
     def of(cls, chunk: pa.Array) -> _Chunk:
+        if pa.types.is_fixed_size_binary(chunk.type):
+            numbers = np.frombuffer(chunk.buffers()[1] or b"", dtype=np.uint8)
+            return cls(numbers, (np.arange(len(chunk), dtype=np.int64) + chunk.offset) * THUMBNAIL_BYTES)
         _, offsets, data = chunk.buffers()
         width = np.int64 if pa.types.is_large_binary(chunk.type) else np.int32
         starts = np.frombuffer(offsets, dtype=width)[chunk.offset : chunk.offset + len(chunk)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from headrace.curation.identity.thumbnails import thumbnail_of
+from headrace.curation.identity.thumbnails import THUMBNAIL_BYTES, thumbnail_of
 from headrace.curation.media import Media
 from headrace.curation.operator import operator
 
@@ -14,7 +14,7 @@ __all__ = ["image_thumbnail"]
 @operator(
     name="image.thumbnail",
     version=1,
-    outputs={"thumbnail": pa.binary()},
+    outputs={"thumbnail": pa.binary(THUMBNAIL_BYTES)},
     library="pillow",
     oracle="numpy",
     gil_free=True,
