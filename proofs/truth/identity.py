@@ -26,7 +26,7 @@ _ONE_BY_ONE = 40  # rows that arrive one at a time
 def cases(*, is_full: bool) -> list[str]:
     """Drawings and number."""
     return (
-        [f"{drawings}/{number}" for drawings, number in ((400, 1), (400, 2), (400, 3), (400, 4))]
+        [f"{drawings}/{number}" for drawings, number in ((250, 1), (250, 2), (250, 3), (250, 4))]
         if is_full
         else ["24/1"]
     )

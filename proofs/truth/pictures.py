@@ -10,7 +10,7 @@ import pyarrow as pa
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from headrace.curation.identity.thumbnails import Thumbnails, thumbnail_of
+from headrace.curation.identity.thumbnails import THUMBNAIL_TYPE, Thumbnails, thumbnail_numbers, thumbnail_of
 from headrace.curation.media import Media
 from headrace.curation.operators.image_phash import image_phash
 from proofs.truth.drawings import DETAILS, Detail, amateur, drawing, platform_copy
@@ -91,7 +91,7 @@ def picture_table(files: list[PictureFile], *, seed: int) -> pa.Table:
             "content": contents,
             "phash": pa.array(hashes, pa.uint64()),
             "vector": pa.array([vector.tolist() for vector in vectors], pa.list_(pa.float32())),
-            "thumbnail": pa.array(thumbnails, pa.binary()),
+            "thumbnail": pa.array([thumbnail_numbers(each) for each in thumbnails], THUMBNAIL_TYPE),
             "before": pa.nulls(len(files), pa.string()),
         }
     )

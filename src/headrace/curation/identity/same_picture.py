@@ -82,7 +82,7 @@ def _plane_changes(
     is_compared[:, :, :edge] = is_compared[:, :, -edge:] = False
     explained = _CONTRAST_SHARE * np.minimum(_contrasts(ours), _contrasts(over))
     changes = np.where(is_compared, np.maximum(np.abs(ours - over) - explained, 0), 0).astype(np.float32)
-    found: NDArray[np.float32] = smoothed(changes).reshape(len(ours), -1).max(axis=1)
+    found: NDArray[np.float32] = smoothed(changes).max(axis=(1, 2))
     return found
 
 

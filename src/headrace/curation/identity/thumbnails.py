@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +13,15 @@ from PIL.Image import Resampling, fromarray
 
 from headrace.errors import InvalidInput
 
-__all__ = ["THUMBNAIL_BYTES", "ThumbnailColumn", "Thumbnails", "thumbnail_of"]
+__all__ = ["THUMBNAIL_BYTES", "THUMBNAIL_TYPE", "ThumbnailColumn", "Thumbnails", "thumbnail_numbers", "thumbnail_of"]
 
 _SIDE: Final = 64
 _COLOUR_SIDE: Final = 32
 THUMBNAIL_BYTES: Final = _SIDE * _SIDE + 2 * _COLOUR_SIDE * _COLOUR_SIDE
 """Bytes of a thumbnail: luma 64 x 64, then Cb and Cr 32 x 32 each, row by row"""
+_NUMBERS: Final = THUMBNAIL_BYTES // 8
+THUMBNAIL_TYPE: Final = pa.list_(pa.uint64(), _NUMBERS)
+"""In columns: eight bytes a number, the first byte in the lowest place. Lakes store no plain bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,17 @@ class ThumbnailColumn:
 
     def __init__(
         self,
-        column: pa.ChunkedArray,  # [num_rows]
+        column: pa.ChunkedArray,  # [num_rows], of THUMBNAIL_TYPE or lists of such numbers
         rows: NDArray[np.int64],  # [num_items], of which none is null
         name: str,
     ) -> None:
         kind = column.type
-        is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
-        if not is_binary or not pc.all(pc.equal(pc.binary_length(column), THUMBNAIL_BYTES)).as_py():
+        is_list = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        is_right = is_list and kind.value_type == pa.uint64()
+        if not is_right or not pc.all(pc.equal(pc.list_value_length(column), _NUMBERS)).as_py():
             raise InvalidInput(
-                f"identity.assign: column {name!r} holds {column.type}; expected thumbnails of {THUMBNAIL_BYTES:,} "
-                "bytes, as image.thumbnail gives them"
+                f"identity.assign: column {name!r} holds {kind}; expected thumbnails of {_NUMBERS} numbers, as "
+                "image.thumbnail gives them"
             )
         self._chunks = [_Chunk.of(chunk) for chunk in column.chunks]
         ends = np.cumsum([len(chunk) for chunk in column.chunks], dtype=np.int64)
@@ -76,32 +80,33 @@ class ThumbnailColumn:
         items: NDArray[np.int64],  # [num_chosen]
     ) -> NDArray[np.uint8]:  # [num_chosen, THUMBNAIL_BYTES]
         """The bytes of some items."""
-        found = np.empty((len(items), THUMBNAIL_BYTES), dtype=np.uint8)
+        found = np.empty((len(items), _NUMBERS), dtype=np.uint64)
         chunks = self._chunk_of[items]
         for number in np.unique(chunks).tolist():
             wanted = np.flatnonzero(chunks == number)
             chunk = self._chunks[number]
             starts = chunk.starts[self._place_of[items[wanted]]]
-            found[wanted] = chunk.numbers[starts[:, None] + np.arange(THUMBNAIL_BYTES)]
-        return found
+            found[wanted] = chunk.numbers[starts[:, None] + np.arange(_NUMBERS)]
+        return found.astype("<u8", copy=False).view(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Arrow's own memory: bytes one after another, and where those of each row begin."""
+    """Arrow's own memory: numbers one after another, and where those of each row begin."""
 
-    numbers: NDArray[np.uint8]
+    numbers: NDArray[np.uint64]
     starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, chunk: pa.Array) -> _Chunk:
-        if pa.types.is_fixed_size_binary(chunk.type):
-            numbers = np.frombuffer(chunk.buffers()[1] or b"", dtype=np.uint8)
-            return cls(numbers, (np.arange(len(chunk), dtype=np.int64) + chunk.offset) * THUMBNAIL_BYTES)
-        _, offsets, data = chunk.buffers()
-        width = np.int64 if pa.types.is_large_binary(chunk.type) else np.int32
-        starts = np.frombuffer(offsets, dtype=width)[chunk.offset : chunk.offset + len(chunk)]
-        return cls(np.frombuffer(data or b"", dtype=np.uint8), starts.astype(np.int64))
+    def of(cls, chunk: Any) -> _Chunk:  # the stubs know no lists of fixed size
+        if pa.types.is_fixed_size_list(chunk.type):
+            starts = (np.arange(len(chunk)) + chunk.offset) * _NUMBERS
+        else:
+            starts = chunk.offsets.to_numpy()[: len(chunk)].astype(np.int64)
+        numbers = chunk.values
+        # By the buffer: `to_numpy` makes floats of numbers among which there are nulls.
+        values = np.frombuffer(numbers.buffers()[1] or b"", dtype=np.uint64)
+        return cls(values[numbers.offset : numbers.offset + len(numbers)], starts)
 
 
 def thumbnail_of(
@@ -111,3 +116,8 @@ def thumbnail_of(
     planes = fromarray(pixels).convert("YCbCr").split()
     sides = (_SIDE, _COLOUR_SIDE, _COLOUR_SIDE)
     return b"".join(plane.resize((side, side), Resampling.BOX).tobytes() for plane, side in zip(planes, sides))
+
+
+def thumbnail_numbers(thumbnail: bytes) -> list[int]:
+    """A thumbnail as columns hold it."""
+    return [int(each) for each in np.frombuffer(thumbnail, dtype="<u8")]
