@@ -60,10 +60,15 @@ def unshared(text: str) -> int:
 
 
 @operator(name="test.gpu", outputs={"device": pa.string()}, gpu=1)
-def gpu(text: str) -> str:
-    """The GPU that it sees."""
-    time.sleep(0.05)
-    return os.environ.get("CUDA_VISIBLE_DEVICES", "any")
+def gpu(text: str, *, meet: str = "") -> str:
+    """The GPU that it sees; in the folder `meet` it waits, up to a minute, until calls with two GPUs have come."""
+    device = os.environ.get("CUDA_VISIBLE_DEVICES", "any")
+    if meet:
+        Path(meet, device).touch()
+        end = time.monotonic() + 60
+        while len(os.listdir(meet)) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+    return device
 
 
 @operator(name="test.gpu_or_not", outputs={"device": pa.string()}, gpu=1, gpu_optional=True)

@@ -30,8 +30,9 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def run(lake: Lake, operator: Operator[Any, Any], **options: Any) -> Run:
-    recipe = Recipe("needs", sources={"texts": "texts"}, stages=[Stage(name="captions", operator=operator)])
+def run(lake: Lake, operator: Operator[Any, Any], *, settings: dict[str, Any] | None = None, **options: Any) -> Run:
+    stage = Stage(name="captions", operator=operator, settings=settings or {})
+    recipe = Recipe("needs", sources={"texts": "texts"}, stages=[stage])
     return run_plan(recipe.plan(lake), options=RunOptions(chunk=ChunkSize(rows=1), **options))
 
 
@@ -50,15 +51,17 @@ def test_run_that_needs_a_gpu_does_not_begin_without(lake: Lake, workers: int, m
         find_run(lake.store, "last")
 
 
-def test_each_worker_sees_a_gpu_of_its_own(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_worker_sees_a_gpu_of_its_own(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "meet").mkdir()
+    settings = {"meet": str(tmp_path / "meet")}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert devices(run(lake, gpu, workers=4)) == {"3", "5"}
+    assert devices(run(lake, gpu, settings=settings, workers=4)) == {"3", "5"}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    again = run(lake, gpu, workers=4)  # what is known needs none
+    again = run(lake, gpu, settings=settings, workers=4)  # what is known needs none
     assert again.stages["captions"].cached
     assert devices(again) == {"3", "5"}
     lake.dataset("texts").commit(pa.table([["new"], ["text 1"]], schema=_SCHEMA))
-    grown = run(lake, gpu, workers=4)  # nor does a row whose input is known
+    grown = run(lake, gpu, settings=settings, workers=4)  # nor does a row whose input is known
     assert grown.stages["captions"].record.calls == {"test.gpu": 0}
 
 

@@ -44,14 +44,17 @@ def open_lake_of_recipe(recipe: Recipe, file: Path, lake: str | None) -> Lake:
     return open_lake(lake if lake is not None else default_lake(recipe.validate(), folder=file.parent))
 
 
-def plan_on_lake(file: Path, settings: tuple[str, ...], lake: str | None) -> RecipePlan:
+def plan_on_lake(file: Path, settings: tuple[str, ...], lake: str | None, *, todo: Path | None = None) -> RecipePlan:
     """The recipe's plan on the lake that is named, or on that of its first source.
 
+    Args:
+        todo: A frozen one, whose snapshots are read.
+
     Raises:
-        InvalidInput: The recipe is wrong, or no lake is named anywhere.
+        InvalidInput: The recipe is wrong, not the one of the todo, or no lake is named anywhere.
     """
     recipe = load_recipe(file, settings)
-    return recipe.plan(open_lake_of_recipe(recipe, file, lake))
+    return recipe.plan(open_lake_of_recipe(recipe, file, lake), todo=todo)
 
 
 def find_recorded_run(run: str, lake: str | None) -> tuple[Lake, RunRecord]:

@@ -6,7 +6,7 @@ count of these rows is the most that can come, and of the sure ones the least.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,6 +35,8 @@ __all__ = [
 
 Mask = NDArray[np.bool_]
 """[num_rows]"""
+
+FoundRows = Callable[[pa.Table, Mask, Mask], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ def count_calls(
     is_sampled: bool,
     needed: Iterable[str],
     counts: CallCounts,
+    found: FoundRows | None = None,
 ) -> ExpectedRows:
     """Count what the steps know and have to do, and give the rows that may go on.
 
@@ -171,13 +174,14 @@ def count_calls(
         is_sampled: Only some of them are, and it is not known which.
         needed: Columns that later stages read.
         counts: Is added to.
+        found: Is told the rows that a step has to do, and which of these surely come.
     """
     may_be_measured, is_measured = _measured(rows, where)
     if is_sampled:
         is_measured = np.zeros(rows.num_rows, dtype=np.bool_)
     wanted = set(needed)
-    todo = np.zeros(rows.num_rows, dtype=np.bool_)
-    sure = np.zeros(rows.num_rows, dtype=np.bool_)
+    is_open = np.zeros(rows.num_rows, dtype=np.bool_)
+    is_sure = np.zeros(rows.num_rows, dtype=np.bool_)
     all_known = may_be_measured.copy()
     leaves = np.zeros(rows.num_rows, dtype=np.bool_)
     doubt = np.zeros(rows.num_rows, dtype=np.bool_)
@@ -197,8 +201,8 @@ def count_calls(
         counts.known[idx] += int((is_known & may_be_measured).sum())
         counts.to_do[idx] += int(mine.sum())
         counts.sure_to_do[idx] += int(my_sure.sum())
-        todo |= mine
-        sure |= my_sure
+        is_open |= mine
+        is_sure |= my_sure
         all_known &= is_known
         is_done = is_known.copy()
         if is_known.any():
@@ -207,9 +211,11 @@ def count_calls(
         doubt |= may_be_measured & ~is_done
         behind = _with_outputs(behind, step, ledger, places, is_done & is_measured, ~may_be_measured, wanted)
     counts.rows_known += int(all_known.sum())
-    counts.rows_to_do += int(todo.sum())
-    counts.rows_sure_to_do += int(sure.sum())
-    counts.num_bytes += _bytes_to_read(rows, steps, todo)
+    counts.rows_to_do += int(is_open.sum())
+    counts.rows_sure_to_do += int(is_sure.sum())
+    counts.num_bytes += _bytes_to_read(rows, steps, is_open)
+    if found is not None:
+        found(rows.table, is_open, is_sure)
     return behind.doubted(doubt).filtered(~leaves)
 
 
@@ -261,16 +267,16 @@ def _with_outputs(
     return rows
 
 
-def _bytes_to_read(rows: ExpectedRows, steps: Sequence[Step], todo: Mask) -> int:
+def _bytes_to_read(rows: ExpectedRows, steps: Sequence[Step], is_open: Mask) -> int:
     """Media bytes and lengths of values; a column that is not there yet counts nothing."""
-    places = np.flatnonzero(todo)
+    places = np.flatnonzero(is_open)
     if not len(places) or not rows.table.num_columns:
         return 0
     there = set(rows.table.column_names)
     values = sorted({step.columns[name] for step in steps for name in step.value_inputs} & there)
     media = {step.columns[name] for step in steps for name in step.media_inputs} & there
     total = int(row_sizes(rows.table.select(values))[places].sum()) if values else 0
-    return total + media_bytes(rows.filtered(todo), sorted(media))
+    return total + media_bytes(rows.filtered(is_open), sorted(media))
 
 
 def media_bytes(rows: ExpectedRows, columns: Sequence[str]) -> int:

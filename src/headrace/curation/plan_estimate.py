@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from headrace.curation.expected_rows import (
     rows_behind_filter,
     rows_behind_table_operator,
 )
+from headrace.curation.frozen_todo import TodoRows
 from headrace.curation.ledger import Ledger
 from headrace.curation.operator_stage import open_ledgers
 from headrace.curation.planned_stage import PlannedOperator, PlannedStage, RowEstimate
@@ -54,17 +56,19 @@ def estimate_stages(
     works: Mapping[str, str],
     stage_store: StageStore,
     earlier: EarlierRuns,
+    todo: TodoRows | None = None,
 ) -> list[PlannedStage]:
     """Each stage as a run would find it; the memory is that of the ledgers and of one part.
 
     Args:
         steps: Of each stage of operators, by its name.
         works: What each stage does, see `PlanHash.works`.
+        todo: Gets the rows that operators are to be called for.
 
     Raises:
         DataCorrupted: A part or a block is not what was written.
     """
-    flow = _Flow(static, known, sources, steps, stage_store)
+    flow = _Flow(static, known, sources, steps, stage_store, todo)
     flow.send_rows()
     planned: list[PlannedStage] = []
     for stage in static.stages:
@@ -111,8 +115,10 @@ class _Flow:
         sources: Mapping[str, OpenSource],
         steps: Mapping[str, list[Step]],
         stage_store: StageStore,
+        todo: TodoRows | None,
     ) -> None:
         self._known = known
+        self._todo = todo
         self._sources = sources
         self._steps = steps
         self._store = stage_store
@@ -123,6 +129,8 @@ class _Flow:
                 self._readers.setdefault(stage.inputs[0].origin, []).append(stage)
         self._filters = {stage.name: self._filter(stage) for stage in self._open}
         self._needed = {column for stage in self._open for column in self._columns_read(stage)}
+        if todo is not None:
+            self._needed |= {"_source", "_id"}
         self._ledgers: dict[str, list[Ledger]] = {}
         self.counted: dict[str, _Counted] = {}
         self._sent: set[str] = set()
@@ -173,6 +181,7 @@ class _Flow:
                     is_sampled=sample is not None,
                     needed=self._needed,
                     counts=counted.calls,
+                    found=None if self._todo is None else partial(self._todo.add, stage.name),
                 )
             case OperatorWork():
                 return rows_behind_table_operator(rows)

@@ -22,6 +22,7 @@ from headrace.errors import InvalidInput
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headrace.curation.frozen_todo import FrozenTodo
     from headrace.curation.recipe_plan import RecipePlan
     from headrace.datasets.lake import Lake
 
@@ -149,16 +150,21 @@ class Recipe:
         """The stages in an order in which they can run, those of `foreach` written out."""
         return self.validate().stages
 
-    def plan(self, lake: Lake) -> RecipePlan:
+    def plan(self, lake: Lake, *, todo: FrozenTodo | str | Path | None = None) -> RecipePlan:
         """The recipe on a lake: what is known there and what a run would do; its `run()` does it.
 
+        Args:
+            todo: A frozen one, or its file: its snapshots are read, whatever was committed since.
+
         Raises:
-            InvalidInput: The recipe is wrong.
-            NotFound: A source is not there.
+            InvalidInput: The recipe is wrong, or not the one of the todo.
+            NotFound: A source or the todo is not there.
         """
+        from headrace.curation.frozen_todo import FrozenTodo
         from headrace.curation.recipe_plan import RecipePlan
 
-        return RecipePlan.on(self.validate(), self.hash(), lake=lake, folder=self._folder)
+        frozen = FrozenTodo.read(todo) if isinstance(todo, str | Path) else todo
+        return RecipePlan.on(self.validate(), self.hash(), lake=lake, folder=self._folder, todo=frozen)
 
     def preview(self, stage: str, n: int = 20, *, lake: Lake | None = None) -> pa.Table:
         """What a stage gives for the first rows of its sources; nothing is kept, and operators run in this process.

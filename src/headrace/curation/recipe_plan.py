@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headrace.curation.frozen_todo import FrozenTodo, TodoRows
 from headrace.curation.plan_hash import PlanHash
 from headrace.curation.planned_stage import PlannedStage, totals_of
 from headrace.curation.run_options import BadRowLimit, RunOptions
@@ -67,13 +68,22 @@ class RecipePlan:
     """A compiled recipe that knows its lake. Making one logs the snapshots that it reads, and runs nothing."""
 
     @classmethod
-    def on(cls, static: StaticPlan, hashes: PlanHash, *, lake: Lake, folder: Path) -> RecipePlan:
+    def on(
+        cls, static: StaticPlan, hashes: PlanHash, *, lake: Lake, folder: Path, todo: FrozenTodo | None = None
+    ) -> RecipePlan:
         """The plan on a lake where sources that name none are looked up.
+
+        Args:
+            todo: Read the snapshots of this one.
 
         Raises:
             NotFound: A source is not there.
+            InvalidInput: The todo is of another plan.
         """
-        sources = open_sources(sources_read(static), lake=lake, folder=folder)
+        if todo is not None:
+            todo.check_plan(hashes.digest)
+        pinned = {} if todo is None else todo.snapshots
+        sources = open_sources(sources_read(static), lake=lake, folder=folder, pinned=pinned)
         for source in sources:
             source.snapshot.dataset.log_snapshot(source.snapshot)  # so that nothing collects it while it is read
         return cls(static, hashes, lake=lake, folder=folder, sources=sources)
@@ -117,6 +127,20 @@ class RecipePlan:
         Raises:
             InvalidRecipe: As `check_columns`.
         """
+        return self._estimate(None)
+
+    def todo(self) -> FrozenTodo:
+        """The rows that operators are to be called for now, at most, with the snapshots that are read; runs nothing.
+
+        Raises:
+            InvalidRecipe: As `check_columns`.
+        """
+        rows = TodoRows()
+        self._estimate(rows)
+        snapshots = {name: source.snapshot.id for name, source in self.sources.items()}
+        return FrozenTodo(self.static.name, self.hash, snapshots, rows.table())
+
+    def _estimate(self, todo: TodoRows | None) -> list[PlannedStage]:
         from headrace.curation.plan_estimate import estimate_stages
         from headrace.curation.time_estimate import EarlierRuns
 
@@ -128,6 +152,7 @@ class RecipePlan:
             works=self.hashes.works,
             stage_store=self.stage_store,
             earlier=EarlierRuns(newest_runs(self.lake.store, limit=_RUNS_LOOKED_AT)),
+            todo=todo,
         )
 
     def _known_rows(self) -> KnownRows:

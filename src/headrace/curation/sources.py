@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -115,12 +116,15 @@ def lake_uri(place: str, *, folder: Path) -> str:
     return place if "://" in place else str(folder / place)
 
 
-def open_sources(sources: Sequence[StaticSource], *, lake: Lake, folder: Path) -> list[OpenSource]:
+def open_sources(
+    sources: Sequence[StaticSource], *, lake: Lake, folder: Path, pinned: Mapping[str, str] = MappingProxyType({})
+) -> list[OpenSource]:
     """Open each source.
 
     Args:
         lake: Where references without a lake are looked up.
         folder: Where relative paths of lakes start: the recipe's.
+        pinned: By source the id of the snapshot to read, whatever the reference selects now.
 
     Raises:
         NotFound: A lake, dataset or snapshot is not there.
@@ -133,6 +137,7 @@ def open_sources(sources: Sequence[StaticSource], *, lake: Lake, folder: Path) -
         if place is not None:
             uri = lake_uri(place, folder=folder)
             here = lakes.setdefault(uri, connect(uri))
-        snapshot = here.snapshot(f"{source.reference.dataset}{source.reference.selector}")
+        selector = f"@id:{pinned[source.name]}" if source.name in pinned else source.reference.selector
+        snapshot = here.snapshot(f"{source.reference.dataset}{selector}")
         found.append(OpenSource(source.name, here, snapshot, source.where, source.columns))
     return found

@@ -27,7 +27,8 @@ def compare_raw_and_curated(work: DigitsWorkspace) -> Figures:
     from headrace.demo.digit_rows import read_digits
 
     held_out = next(delivery.collector for delivery in work.deliveries if delivery.purpose == "evaluate")
-    curated = work.curated.dataset.snapshot(where=f"id NOT LIKE '{held_out}-%'")
+    trained = ", ".join(f"'{delivery.collector}'" for delivery in work.deliveries if delivery.purpose == "train")
+    curated = work.curated.dataset.snapshot(where=f"list_has_any(sources, [{trained}])")
     curated.alias("train")
     holdout = read_digits(work.holdout)
     found: dict[str, list[float]] = {}

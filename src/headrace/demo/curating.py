@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headrace.demo.delivery import digit_number
 from headrace.demo.dropped_rows import DroppedRows, drops_table, read_drops, way_of_sample
+from headrace.demo.settled_labels import settle_labels
 from headrace.demo.steps import Figures
 from headrace.demo.workspace import DigitsWorkspace
 from headrace.errors import HeadraceError
@@ -36,7 +37,8 @@ def curate(work: DigitsWorkspace) -> Figures:
         f"{num_rows:,} rows became {work.curated.num_rows:,}, committed as {work.curated.dataset.name}; "
         "no delivery changed."
     )
-    planted = _held_against_planted(work, drops)
+    planted = _held_against_planted(work, _names(work.curated))
+    labels = settle_labels(work)
     work.dropped_sample = _dropped_last(drops)
     explanation = run.explain(sample=work.dropped_sample)
     work.say(f"Explained: {work.dropped_sample}, stage by stage")
@@ -52,6 +54,7 @@ def curate(work: DigitsWorkspace) -> Figures:
         "rows_out": work.curated.num_rows,
         "stages": [item.to_json() for item in drops],
         "planted": planted,
+        "labels": labels,
         "explained": explanation.to_json(),
     }
 
@@ -64,14 +67,11 @@ def _dropped_last(drops: list[DroppedRows]) -> str:
     return examples[-1].sample
 
 
-def _held_against_planted(work: DigitsWorkspace, drops: list[DroppedRows]) -> Figures:
+def _held_against_planted(work: DigitsWorkspace, names: set[str]) -> Figures:
     """How much of what is known to be wrong is gone, and what went with it."""
-    names = _names(work.curated)
     kept = [digit_number(name) for name in names]
     digits = [number for delivery in work.deliveries for number in delivery.digits]
     shown = [number for number in kept if number in set(digits)]
-    wrong = {f"{delivery.collector}-{number:04d}" for delivery in work.deliveries for number in delivery.wrong_labels}
-    num_wrong_kept = sum(name.rpartition("/")[2].partition(".")[0] in wrong for name in names)
     figures: dict[str, dict[str, int]] = {
         "damaged": _gone({name for delivery in work.deliveries for name in delivery.damaged}, names),
         "blank": _gone({name for delivery in work.deliveries for name in delivery.blank}, names),
@@ -79,14 +79,11 @@ def _held_against_planted(work: DigitsWorkspace, drops: list[DroppedRows]) -> Fi
             "planted": len(digits) - len(set(digits)),
             "gone": len(digits) - len(set(digits)) - (len(shown) - len(set(shown))),
         },
-        "wrong_labels": {"planted": len(wrong), "gone": len(wrong) - num_wrong_kept},
     }
-    words = {"damaged": "damaged", "blank": "blank", "repeated_digits": "repeats", "wrong_labels": "wrong labels"}
-    num_lost = len(set(digits) - set(shown))
+    words = {"damaged": "damaged", "blank": "blank", "repeated_digits": "repeats"}
     counts = [f"{figures[key]['gone']} of {figures[key]['planted']} {word}" for key, word in words.items()]
-    work.say(f"Gone of what was planted: {', '.join(counts[:2])},")
-    work.say(f"  {', '.join(counts[2:])}. {num_lost} digits are lost with them.")
-    return {**figures, "digits_lost": num_lost}
+    work.say(f"Gone: {', '.join(counts)}, all planted.")
+    return {**figures, "digits_lost": len(set(digits) - set(shown))}
 
 
 def _gone(planted: set[str], kept: set[str]) -> dict[str, int]:

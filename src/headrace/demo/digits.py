@@ -87,7 +87,7 @@ def digits_steps() -> list[DemoStep[DigitsWorkspace]]:
         DemoStep("statistics", "Look: what has arrived", 2, show_statistics),
         DemoStep("snapshot", "Snapshot: name what is trained on and what is kept for judging", 2, take_snapshots),
         DemoStep("diff", "Diff: what the second collector added", 1, show_diff),
-        DemoStep("curate", "Curate: what all three sent, checked and without repeats", 6, curate),
+        DemoStep("curate", "Curate: what all three sent, checked, each digit once, its label by trust", 6, curate),
         DemoStep("split", "Split: training and validation by hash of the sample's id", 1, split_training),
         DemoStep("read", "Stream: shuffled batches, the same for any number of ranks", 3, read_batches),
         DemoStep(

@@ -40,12 +40,13 @@ class DroppedRows:
     num_in: int
     num_out: int
     num_quarantined: int
+    num_dropped: int
     example: DroppedSample | None  # None where nothing was dropped
 
     @property
-    def num_dropped(self) -> int:
-        """Rows that came and did not go on, those in quarantine aside."""
-        return self.num_in - self.num_out - self.num_quarantined
+    def num_merged(self) -> int:
+        """Rows that became one with others."""
+        return self.num_in - self.num_out - self.num_quarantined - self.num_dropped
 
     def to_json(self) -> Figures:
         """Plain JSON values."""
@@ -66,7 +67,7 @@ def read_drops(stage: RunStage) -> DroppedRows:
     if rows:
         row = rows[0]
         example = DroppedSample(row["_id"], row["operator"], row["reason"], row["value"], row["threshold"])
-    return DroppedRows(stage.record.name, stage.rows_in, stage.rows_out, stage.quarantined, example)
+    return DroppedRows(stage.record.name, stage.rows_in, stage.rows_out, stage.quarantined, stage.dropped, example)
 
 
 def drops_table(drops: Sequence[DroppedRows]) -> Iterator[str]:
@@ -77,6 +78,8 @@ def drops_table(drops: Sequence[DroppedRows]) -> Iterator[str]:
         line = f"{item.stage:{width}} {item.num_in:6,} {item.num_dropped:8,}"
         if item.example is not None:
             line += f"  {item.example}"
+        elif item.num_merged:
+            line += f"  {item.num_in:,} rows are {item.num_out:,} digits"
         yield _shortened(line)
 
 

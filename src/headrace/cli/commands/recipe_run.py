@@ -19,6 +19,12 @@ from headrace.cli.run_options import engine_options, limit_options, run_to_end, 
 @engine_options
 @worker_options
 @limit_options
+@click.option(
+    "--todo",
+    metavar="TODO",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Work on the snapshots of a frozen todo, see `recipe plan --freeze`.",
+)
 @click.option("--retry-quarantined", "retries", is_flag=True, help="Try rows in quarantine once more.")
 def run(
     output: Output,
@@ -32,6 +38,7 @@ def run(
     memory: int | None,
     timeout: float,
     max_bad: str | None,
+    todo: Path | None,
     retries: bool,
 ) -> None:
     """Run a recipe.
@@ -40,7 +47,7 @@ def run(
     command goes on from there. A row that cannot be worked on goes to quarantine with its reason, also one that
     crashes or hangs its process.
     """
-    plan = plan_on_lake(file, settings, lake)
+    plan = plan_on_lake(file, settings, lake, todo=todo)
     run_to_end(
         output,
         plan,

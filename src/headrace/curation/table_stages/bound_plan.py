@@ -13,9 +13,18 @@ from dataclasses import dataclass, replace
 
 from headrace.datasets.sql_guard import JsonNode
 
-__all__ = ["BoundPlan", "PlanColumn", "read_bound_plan"]
+__all__ = ["BoundPlan", "PlanColumn", "ScannedColumn", "read_bound_plan"]
 
 Node = Mapping[str, JsonNode]
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedColumn:
+    """A column of one reading of a table; a self-join reads its table twice, and pairs different rows."""
+
+    table: str
+    name: str
+    scan: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,9 @@ class PlanColumn:
     """One column that an operator gives."""
 
     reads: frozenset[tuple[str, str]] = frozenset()  # (table, column) that it is computed from
-    copies: tuple[str, str] | None = None  # (table, column) whose values it holds unchanged, or null
+    # Whose values it holds unchanged, or null: one where all rows are of one table, of UNION ALL one for each side;
+    # empty where it is computed.
+    copies: tuple[ScannedColumn, ...] = ()
     key: int | None = None  # holds the key column with this number, of the row's own partition
     half: tuple[int, int, bool] | None = (
         None  # (key number, outer join, is left): the key, or null where nothing matched
@@ -79,6 +90,7 @@ class _PlanWalk:
         self._key = [name.casefold() for name in key]
         self._named: dict[object, _Relation] = {}  # table index of a CTE -> what it gives
         self._num_joins = 0
+        self._num_scans = 0
         self.used: set[tuple[str, str]] = set()
         self.is_lost = False  # an operator whose columns are not known: nothing can be said of what is read
         self.obstacle: str | None = None if key else "no key is declared"
@@ -135,6 +147,8 @@ class _PlanWalk:
         if missing:
             self._stop(f"table {table} has no column {missing[0]}")
         columns = []
+        self._num_scans += 1
+        scan = (self._num_scans,)
         for entry in _nodes(node.get("column_indexes")):
             idx = entry.get("index", 0)
             if not isinstance(idx, int) or idx >= len(names):  # a column that is none, such as the row's number
@@ -142,7 +156,7 @@ class _PlanWalk:
                 continue
             name = str(names[idx])
             number = self._key.index(name.casefold()) if name.casefold() in self._key else None
-            columns.append(PlanColumn(frozenset({(table, name)}), (table, name), number))
+            columns.append(PlanColumn(frozenset({(table, name)}), (ScannedColumn(table, name, scan),), number))
         return _Relation(_chosen(columns, node.get("projection_ids")))
 
     def _named_query(self, node: Node) -> _Relation:
@@ -154,7 +168,10 @@ class _PlanWalk:
 
     def _reference(self, node: Node) -> _Relation:
         found = self._named.get(node.get("cte_index", 0))
-        return self._unknown(node, "a recursive WITH") if found is None else found
+        if found is None:
+            return self._unknown(node, "a recursive WITH")
+        self._num_scans += 1
+        return replace(found, columns=tuple(_scanned_again(column, self._num_scans) for column in found.columns))
 
     # --------------------------------------------------------------------------------------------- row by row
 
@@ -234,7 +251,7 @@ class _PlanWalk:
             columns.append(
                 PlanColumn(
                     frozenset().union(*(column.reads for column in each)),
-                    first.copies if all(column.copies == first.copies for column in each) else None,
+                    _of_all_sides(each) if name == "UNION" else first.copies,
                     first.key if all(column.key == first.key for column in each) else None,
                 )
             )
@@ -339,6 +356,18 @@ class _PlanWalk:
         if len(children) != 2:
             return self._unknown(node, "a join"), _Relation(())
         return self.visit(children[0]), self.visit(children[1])
+
+
+def _scanned_again(column: PlanColumn, scan: int) -> PlanColumn:
+    """As another reading of the same named query has it."""
+    return replace(column, copies=tuple(replace(each, scan=(scan, *each.scan)) for each in column.copies))
+
+
+def _of_all_sides(columns: Sequence[PlanColumn]) -> tuple[ScannedColumn, ...]:
+    """What a column of a UNION copies: nothing, if one of the sides computes it."""
+    if not all(column.copies for column in columns):
+        return ()
+    return tuple(each for column in columns for each in column.copies)
 
 
 def _joined_key(parts: Sequence[PlanColumn]) -> int | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.curation.stage_rows import ROW_COLUMNS
-from headrace.curation.table_stages.bound_plan import PlanColumn
+from headrace.curation.table_stages.bound_plan import PlanColumn, ScannedColumn
 from headrace.datasets.columns import media_kind, normal_type
 from headrace.datasets.sql_guard import SqlText
 from headrace.errors import InvalidInput
@@ -52,8 +52,8 @@ class ResultColumns:
                 continue
             if name.casefold() in {known.casefold() for known in fields}:
                 raise text.refusal(f'the result has two columns "{name}"; leave one out, or rename it: ... AS {name}_2')
-            origin = origins[idx].copies if idx < len(origins) else None
-            fields[name] = _field(field, kinds[idx], origin, schemas, text)
+            copies = origins[idx].copies if idx < len(origins) else ()
+            fields[name] = _field(field, kinds[idx], copies, schemas, text)
             indices.append(idx)
         if not fields:
             raise text.refusal("the result has no columns")
@@ -92,11 +92,12 @@ class ResultColumns:
 
 
 def _field(
-    field: pa.Field, kind: str, origin: tuple[str, str] | None, schemas: Mapping[str, pa.Schema], text: SqlText
+    field: pa.Field, kind: str, copies: Sequence[ScannedColumn], schemas: Mapping[str, pa.Schema], text: SqlText
 ) -> pa.Field:
-    if origin is not None:
-        source = schemas[origin[0]].field(origin[1])
-        return pa.field(field.name, source.type, metadata=source.metadata)
+    copied = {(each.type, tuple(sorted((each.metadata or {}).items()))) for each in _copied(copies, schemas)}
+    if len(copied) == 1:
+        type_, metadata = copied.pop()
+        return pa.field(field.name, type_, metadata=dict(metadata) or None)
     if field.name in ROW_COLUMNS.names:
         return ROW_COLUMNS.field(field.name)
     if kind == "HUGEINT":  # sums of integers, which Arrow would show as decimals
@@ -107,17 +108,20 @@ def _field(
         raise text.refusal(f'column "{field.name}" of type {kind} cannot be kept; cast it ({error})') from error
 
 
+def _copied(copies: Sequence[ScannedColumn], schemas: Mapping[str, pa.Schema]) -> list[pa.Field]:
+    return [schemas[each.table].field(each.name) for each in copies]
+
+
 def _with_own_media(fields: list[pa.Field], indices: Sequence[int], origins: Sequence[PlanColumn]) -> list[pa.Field]:
-    """Media is found by `_source` and `_row`: a media column of another table than theirs is a plain struct here."""
-    owners: dict[str, str] = {}
-    for field, idx in zip(fields, indices):
-        copies = origins[idx].copies if idx < len(origins) else None
-        if copies is not None:
-            owners[field.name] = copies[0]
-    place = {owners.get("_source"), owners.get("_row")}
+    """Media is found by `_source` and `_row`: a media column of other rows than theirs is a plain struct here."""
+    owners = {
+        field.name: [(each.table, each.scan) for each in origins[idx].copies] if idx < len(origins) else []
+        for field, idx in zip(fields, indices)
+    }
+    source, row = owners.get("_source"), owners.get("_row")
     return [
         field.remove_metadata()
-        if media_kind(field) is not None and (None in place or place != {owners.get(field.name)})
+        if media_kind(field) is not None and not (source and source == row == owners[field.name])
         else field
         for field in fields
     ]

@@ -2,29 +2,81 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from headrace.connecting import connect
+from headrace.curation.templates.crawled_pictures import PLATFORMS, crawl_pictures
+from headrace.curation.templates.photos import make_photos
+from headrace.curation.templates.tickets import TICKET_SCHEMA, make_tickets
+from headrace.curation.templates.word_tokenizer import write_word_tokenizer
+from headrace.datasets.lake import Lake
 from headrace.errors import AlreadyExists, InvalidInput
 from headrace.schema.near_misses import near_miss_or_known
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+__all__ = ["TEMPLATES", "Template", "write_template"]
 
-__all__ = ["TEMPLATES", "write_template"]
 
-TEMPLATES = {"image-filter": "Keep photos that can be decoded, are large and sharp enough, and come once."}
+def _image_filter(folder: Path, lake: Lake) -> list[Path]:
+    photos = folder / "photos"
+    for place, content in make_photos():
+        (photos / place).parent.mkdir(parents=True, exist_ok=True)
+        (photos / place).write_bytes(content)
+    lake.create_dataset("photos", type="IMAGE_CLASS", source=str(photos), message="Photos of the template")
+    shutil.rmtree(photos)  # they are in the lake
+    return []
 
-_SEED = 20261121
-_NUM_PHOTOS = 96
-_KINDS = ("field", "shore", "street")
+
+def _multi_source_images(folder: Path, lake: Lake) -> list[Path]:
+    crawled = crawl_pictures()
+    for platform in PLATFORMS:
+        rows = [picture.row for picture in crawled if picture.platform == platform]
+        dataset = lake.create_dataset(platform, type="IMAGE_TEXT", description=f"Crawled from {platform}")
+        dataset.commit(rows, message="First crawl")
+    truth = folder / "truth.csv"
+    lines = [f"{picture.row['id']},{picture.drawing}" for picture in crawled]
+    truth.write_text("id,drawing\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    tokenizer = folder / "tokenizer.json"
+    write_word_tokenizer(tokenizer, sorted({str(tag) for picture in crawled for tag in picture.row["tags"] or ()}))
+    return [truth, tokenizer]
+
+
+def _three_layers(folder: Path, lake: Lake) -> list[Path]:
+    lake.create_dataset("raw", type="TABLE", schema=TICKET_SCHEMA, key="id", source=make_tickets())
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A recipe and what it works on.
+
+    Attributes:
+        write_data: Fills a lake; gives the files that it writes beside it.
+    """
+
+    summary: str
+    recipe: str
+    write_data: Callable[[Path, Lake], list[Path]]
+
+
+TEMPLATES = {
+    "image-filter": Template(
+        "Keep photos that can be decoded, are large and sharp enough, and come once.",
+        "image_filter.yaml",
+        _image_filter,
+    ),
+    "multi-source-images": Template(
+        "Pictures of three platforms: one identity each, tags merged by trust, prompts and latents.",
+        "multi_source_images.yaml",
+        _multi_source_images,
+    ),
+    "three-layers": Template(
+        "Tables in three layers: raw as it came, clean, and balanced for training.", "three_layers.yaml", _three_layers
+    ),
+}
 
 
 def write_template(name: str, folder: Path) -> list[Path]:
@@ -34,57 +86,17 @@ def write_template(name: str, folder: Path) -> list[Path]:
         InvalidInput: There is no such template.
         AlreadyExists: The folder holds something.
     """
-    if name not in TEMPLATES:
+    template = TEMPLATES.get(name)
+    if template is None:
         raise InvalidInput(f"there is no template {name!r}.{near_miss_or_known(name, TEMPLATES)}")
     if folder.exists() and any(folder.iterdir()):
         raise AlreadyExists(f"the folder {folder} is not empty; name a new one")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        photos = folder / "photos"
-        for place, content in _photos():
-            (photos / place).parent.mkdir(parents=True, exist_ok=True)
-            (photos / place).write_bytes(content)
-        lake = connect(folder / "lake")
-        lake.create_dataset("photos", type="IMAGE_CLASS", source=str(photos), message="Photos of the template")
-        shutil.rmtree(photos)  # they are in the lake
+        written = template.write_data(folder, connect(folder / "lake"))
         recipe = folder / "recipe.yaml"
-        recipe.write_bytes((files("headrace.curation.templates") / "image_filter" / "recipe.yaml").read_bytes())
+        recipe.write_bytes((files("headrace.curation.templates") / template.recipe).read_bytes())
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return [recipe, folder / "lake"]
-
-
-def _photos() -> Iterator[tuple[str, bytes]]:
-    """Name and content of each photo; some are small, blurred, damaged in the middle, or come twice."""
-    random = np.random.default_rng(_SEED)
-    earlier = b""
-    for number in range(_NUM_PHOTOS):
-        kind = _KINDS[number % len(_KINDS)]
-        side = 40 if number % 13 == 5 else int(random.integers(80, 160))
-        content = _encoded(_scene(random, side, is_blurred=number % 11 == 3))
-        if number % 17 == 9:
-            middle = len(content) // 2  # header and end are whole, so that only decoding notices
-            content = content[:middle] + bytes(64) + content[middle + 64 :]
-        if number % 19 == 7:
-            content = earlier
-        earlier = content
-        yield f"{kind}/{number:03d}.jpg", content
-
-
-def _scene(random: np.random.Generator, side: int, *, is_blurred: bool) -> NDArray[np.uint8]:
-    """A horizon between two colours, with grain unless it is blurred: [side, side, 3]."""
-    top, bottom = random.integers(0, 256, (2, 3))
-    weight = np.linspace(0, 1, side)[:, None, None]  # [side, 1, 1]
-    picture = np.broadcast_to(top * (1 - weight) + bottom * weight, (side, side, 3))
-    grain = 0.0 if is_blurred else 18.0
-    noisy = picture + random.normal(0, 1, (side, side, 3)) * grain
-    return np.clip(noisy, 0, 255).astype(np.uint8)
-
-
-def _encoded(pixels: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    sink = io.BytesIO()
-    Image.fromarray(pixels).save(sink, "JPEG", quality=88)
-    return sink.getvalue()
+    return [recipe, folder / "lake", *written]

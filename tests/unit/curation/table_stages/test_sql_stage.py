@@ -154,6 +154,45 @@ def test_media_stays_media_only_beside_its_own_row(store: StageStore, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("sql", "is_media"),
+    [
+        ("SELECT * FROM one UNION ALL SELECT * FROM two", True),
+        ("SELECT *, 'one' AS site FROM one UNION ALL BY NAME SELECT *, 'two' AS site FROM two", True),
+        ("WITH all_of AS (SELECT * FROM one UNION ALL SELECT * FROM two) SELECT * FROM all_of WHERE k > 0", True),
+        ("SELECT * FROM one UNION SELECT * FROM two", True),
+        ("SELECT * FROM one EXCEPT SELECT * FROM two", True),
+        ("SELECT * FROM (SELECT * FROM one UNION ALL SELECT * FROM two) JOIN facts USING (k)", True),
+        ("SELECT * FROM one UNION ALL BY NAME SELECT * EXCLUDE (image) FROM two", False),
+        ("SELECT _source, _row, _id, k, image FROM one UNION ALL SELECT 'two', _row, _id, k, image FROM two", False),
+        ("SELECT a._source, a._row, a._id, a.k, b.image FROM one a JOIN one b USING (k)", False),
+        (
+            "WITH all_of AS MATERIALIZED (SELECT * FROM one) "
+            "SELECT a._source, a._row, a._id, a.k, b.image FROM all_of a JOIN all_of b USING (k)",
+            False,
+        ),
+    ],
+    ids=["all", "by name", "named", "distinct", "except", "join", "missing", "made up", "self-join", "named self-join"],
+)
+def test_media_of_several_tables_under_each_other(store: StageStore, tmp_path: Path, sql: str, is_media: bool) -> None:
+    image = media_field("image", "image").with_type(MEDIA_VIEW_TYPE)
+    row = pa.schema([("_source", pa.string()), ("_row", pa.int64()), ("_id", pa.string()), ("k", pa.int64()), image])
+
+    def photo(source: str, number: int) -> dict[str, object]:
+        media = {"size": 3, "format": "png", "width": 1, "height": 1, "duration": None, "digest": bytes([number]) * 32}
+        return {"_source": source, "_row": number, "_id": f"{source}{number}", "k": number % 3 + 1, "image": media}
+
+    inputs = {
+        name: put_rows(store, pa.Table.from_pylist([photo(name, number) for number in range(5)], row))
+        for name in ("one", "two")
+    }
+    inputs["facts"] = put_rows(store, pa.table({"k": [1, 2, 3], "fact": ["a", "b", "c"]}))
+    found = run_everywhere(store, inputs, sql=sql, key=["k"], scratch=tmp_path, num_partitions=(None, 2))
+    assert (media_kind(found.schema.field("image")) == "image") == is_media
+    if is_media:
+        assert all(each["image"]["digest"] == bytes([each["_row"]]) * 32 for each in found.to_pylist())
+
+
+@pytest.mark.parametrize(
     ("sql", "message"),
     [
         ("SELECT nothing FROM a", "nothing"),
