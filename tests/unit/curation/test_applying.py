@@ -81,7 +81,7 @@ def test_batch_must_be_as_long_and_of_the_declared_type() -> None:
             return values
 
         spec = operator(name="test.batch", outputs={"a": pa.int64()}, batch=True)(called).spec
-        return apply_to_batch(spec, {"text": pa.array(["x", "y"])}, {})["a"]
+        return apply_to_batch(spec, {"text": pa.array(["x", "y"])}, {}).values["a"]
 
     assert batch_of(pa.array([1, 2], pa.int8())).type == pa.int64()
     with pytest.raises(TypeError, match="gave 1 values of a for 2 rows"):
