@@ -40,7 +40,7 @@ def headrace(folder: Path, num_texts: int) -> tuple[float, Pairs]:
 
 
 def headrace_operator(folder: Path, num_texts: int) -> tuple[float, Pairs]:
-    """The whole operator: clusters, checked by the signatures, and the row that stays; a cluster is a chain of pairs."""
+    """The whole operator: clusters, checked by the signatures, and the row of each that stays."""
     import pyarrow as pa
 
     from headrace.curation import find_operator
