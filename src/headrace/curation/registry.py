@@ -31,6 +31,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "image.phash": f"{_PLACE}.image_phash:image_phash",
     "image.resize": f"{_PLACE}.image_resize:image_resize",
     "image.size": f"{_PLACE}.image_size:image_size",
+    "image.thumbnail": f"{_PLACE}.image_thumbnail:image_thumbnail",
     "image.verify": f"{_PLACE}.image_verify:image_verify",
     "prompt.assemble": f"{_PLACE}.prompt_assemble:prompt_assemble",
     "score.similarity": f"{_PLACE}.score_similarity:score_similarity",
