@@ -35,6 +35,7 @@ Measured = Callable[[pa.Table, int], NDArray[np.bool_]]
 
 
 _WAIT_SECONDS = 0.5
+_BATCHES = 4  # calls of an operator that says how many rows it takes, in one task
 
 
 class TaskRunner(Protocol):
@@ -235,10 +236,15 @@ class OperatorStage:
         # What comes out counts as well: latents are larger than the text or vector that they are made of.
         outputs = [kind for idx in step_idxs for kind in self._steps[idx].spec.outputs.values()]
         sizes += sum(fixed_bytes(kind) for kind in outputs if pa.types.is_fixed_size_list(kind))
+        most = self._chunk.rows
+        for idx in step_idxs:
+            setting = self._steps[idx].spec.batch_rows
+            if setting is not None:  # its rows take long, so workers share them, and a kill costs little
+                most = min(most, _BATCHES * int(str(self._steps[idx].settings[setting])))
         cuts: list[int] = []
         num_rows = num_bytes = 0
         for idx, size in enumerate(sizes.tolist()):
-            if num_rows and (num_rows >= self._chunk.rows or num_bytes + size > self._chunk.num_bytes):
+            if num_rows and (num_rows >= most or num_bytes + size > self._chunk.num_bytes):
                 cuts.append(idx)
                 num_rows = num_bytes = 0
             num_rows += 1

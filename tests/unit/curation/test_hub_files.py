@@ -52,6 +52,28 @@ def test_file_that_is_nowhere_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert f"hf download acme/clip other.onnx --revision {COMMIT}" in said
 
 
+def test_recipe_is_the_same_whether_its_model_lies_in_the_hub_or_in_a_folder(tmp_path: Path) -> None:
+    cached(tmp_path, repository="acme/clip")
+    (tmp_path / "copy.onnx").write_bytes(b"weights")
+    (tmp_path / "other.onnx").write_bytes(b"other weights")
+    script = (
+        "import sys; from headrace.curation import Recipe, Stage\n"
+        "for model in sys.argv[1:]:\n"
+        "    settings = {'model': model, 'shape': [4], 'size': 8}\n"
+        "    stage = Stage(name='clip', operator='encode.image', settings=settings)\n"
+        "    outputs = {'o': {'stage': 'clip', 'dataset': 'd'}}\n"
+        "    print(Recipe('r', sources={'p': 'p'}, stages=[stage], outputs=outputs).hash().digest)"
+    )
+    names = [f"hf://acme/clip@{COMMIT}/onnx/model.onnx", str(tmp_path / "copy.onnx"), str(tmp_path / "other.onnx")]
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *names], env=environment, capture_output=True, text=True, check=True
+    )
+    hub, copy, other = done.stdout.split()
+    assert hub == copy
+    assert hub != other
+
+
 @pytest.mark.parametrize(
     "name", ["hf://acme/clip/model.onnx", "hf://clip@main/model.onnx", "hf://acme/clip@main", "hf://"]
 )

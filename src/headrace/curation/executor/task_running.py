@@ -274,7 +274,7 @@ def _run_batches(column: _Column, task: Task, media: MediaAccess, started: Start
     names = sorted(set(_media_columns(step)))
     for start in range(0, task.num_rows, max(most, 1)):
         table = task.table.slice(start, most)
-        started(start if table.num_rows == 1 else NOBODY, column.step_idx)
+        started(NOBODY, NOBODY)  # the operator is not to blame for the time that reading takes
         for places, contents in media.runs(table, names):
             ids = table.column("_id").take(pa.array(places)).to_pylist() if names else []
             held = {name: [_media(*pair) for pair in zip(contents[name], ids, strict=True)] for name in names}
@@ -291,6 +291,7 @@ def _run_batches(column: _Column, task: Task, media: MediaAccess, started: Start
                 source = step.columns[name]
                 arguments[name] = held[source] if kind == "media" else _single(values.column(source))
             _run_batch(column, arguments, np.array(usable, np.int64), start + places, started)
+            started(NOBODY, NOBODY)
 
 
 def _run_batch(
@@ -305,11 +306,11 @@ def _run_batch(
         return
     step = column.step
     mine = places[chosen]
-    started(int(mine[0]) if len(mine) == 1 else NOBODY, column.step_idx)
     taken = {
         name: [values[idx] for idx in chosen.tolist()] if isinstance(values, list) else values.take(pa.array(chosen))
         for name, values in arguments.items()
     }
+    started(int(mine[0]) if len(mine) == 1 else NOBODY, column.step_idx)
     try:
         found = apply_to_batch(step.spec, taken, step.settings)
     except (MissingExtra, OperatorUnusable):
