@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,8 @@ from headrace.curation.executor.step import Step
 from headrace.curation.ledger import Ledger, block_schema
 from headrace.curation.merge_rules import MergeRules
 from headrace.curation.operator_stage import ChunkSize, ledger_base
-from headrace.curation.ray_engine.cluster import RayCluster
+from headrace.curation.ray_engine.cluster import FOLDER_PREFIX, RayCluster
+from headrace.curation.ray_engine.owned_folders import make_owned_folder
 from headrace.curation.ray_engine.ray_tables import RayTables
 from headrace.curation.recipe_plan import RecipePlan
 from headrace.curation.recipe_run import Run, run_plan
@@ -136,9 +139,9 @@ def test_every_engine_gives_the_same_ids_and_bytes(nodes: TwoNodes, tmp_path: Pa
         }
         failed = run.stages["labelled"].quarantined_rows().to_pylist()
         assert [(row["_id"], row["class"], row["attempt"]) for row in failed] == [
-            ("bad-ß/14.jpg", "InvalidInput", 1),
-            ("segfault-1/3.jpg", "Crashed", 2),
-            ("segfault-1/9.jpg", "Crashed", 2),
+            ("1:bad-ß/14.jpg", "InvalidInput", 1),
+            ("1:segfault-1/3.jpg", "Crashed", 2),
+            ("1:segfault-1/9.jpg", "Crashed", 2),
         ]
         assert (run.stages["once"].dropped, run.outputs["final"].num_rows) == (1, 21)
     assert found["local-1"] == found["local-2"] == found["ray"]
@@ -269,6 +272,12 @@ def test_killed_worker_and_killed_node_cost_a_chunk_each(nodes: TwoNodes, tmp_pa
     assert len(lines(log)) <= 60 + 2 * 5
 
 
+def ray_folders() -> list[Path]:
+    """Of clusters that runs started."""
+    places = {Path(tempfile.gettempdir()), Path("/tmp")}
+    return [folder for place in places for folder in place.glob(f"{FOLDER_PREFIX}*")]
+
+
 _DRIVER = """
 import sys
 from pathlib import Path
@@ -282,18 +291,22 @@ def test_killed_driver_takes_its_cluster_along_and_the_next_run_goes_on(nodes: T
     texts = [f"text {idx}" for idx in range(40)]
     lake = lake_with(tmp_path, texts)
     log = tmp_path / "log"
-    before = set(pids_of("headrace-ray-"))
+    before, folders = set(pids_of(FOLDER_PREFIX)), set(ray_folders())
     words = [sys.executable, "-c", _DRIVER, lake.uri, str(log), "local"]
     driver = subprocess.Popen(words, cwd=_ROOT, stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: len(lines(log)) >= 12 or driver.poll() is not None)
         assert driver.poll() is None, driver.stderr and driver.stderr.read()
-        own = set(pids_of("headrace-ray-")) - before
+        own = set(pids_of(FOLDER_PREFIX)) - before
         assert own
     finally:
         driver.kill()
         driver.communicate()
-    wait_until(lambda: not own & set(pids_of("headrace-ray-")))
+    wait_until(lambda: not own & set(pids_of(FOLDER_PREFIX)))
+    left = set(ray_folders()) - folders
+    assert left
+    shutil.rmtree(make_owned_folder(FOLDER_PREFIX, root=str(next(iter(left)).parent)))  # as the next local cluster does
+    assert not left & set(ray_folders())
     num_calls = len(lines(log))
     plan = slow_recipe(log).plan(lake)
     run = on_ray(plan)

@@ -121,9 +121,11 @@ class _RayWorkers:
                         yield pa.Table.from_batches([batch])
 
     def close(self) -> None:
-        """Cancel what runs, and let go of all objects."""
-        for answer in self._asked:
-            self._ray.cancel(answer, force=True)
+        """Let go of all objects. What still runs ends with the connection, or by itself after its partition.
+
+        It is not cancelled: where a task ends in the same moment, Ray 2.60 then aborts this whole process (a failed
+        check in task_manager.cc).
+        """
         self._asked.clear()
         self._objects = {}
 
