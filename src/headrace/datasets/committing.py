@@ -1,22 +1,23 @@
-"""From a source to durable objects that only need a log entry."""
+"""From a source to durable objects, and from them to the log entry that makes them a commit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace.datasets.batches import Origin, RowBatch
-from headrace.datasets.columns import media_kind, schema_to_json
+from headrace.datasets.column_choice import check_commit_names
+from headrace.datasets.columns import check_columns, media_kind, merge_schemas, schema_to_json
+from headrace.datasets.commit_options import CommitOptions
 from headrace.datasets.dataset_state import DatasetState
-from headrace.datasets.file_claims import FileClaims
-from headrace.datasets.ingest import IngestLayout, MediaMode, PreparedCommit, write_commit
+from headrace.datasets.ingest import PreparedCommit, write_commit
 from headrace.datasets.kept_indexes import KeptIndexes
+from headrace.datasets.leases import Lease
 from headrace.datasets.manifests import CommitManifest, document_key
 from headrace.datasets.parquet_indexing import ParquetIndexer
+from headrace.datasets.records import CommitRecord
 from headrace.datasets.rejected_rows import RejectedRows
 from headrace.datasets.reported_sources import ReportedFiles, ReportedTable, RowsOnly
 from headrace.datasets.schema_evolution import evolved_schema, fitted_batches
@@ -26,69 +27,22 @@ from headrace.datasets.sources.adopted_shards import AdoptedShards, plain_tars
 from headrace.datasets.sources.derived_rows import DerivedRows
 from headrace.datasets.sources.one_schema import one_schema
 from headrace.datasets.sources.opening import open_source
+from headrace.datasets.sources.peeked_table import PeekedTable
 from headrace.datasets.sources.source import FileSource, TableSource
-from headrace.datasets.types.base import DatasetType, IngestContext, OnInvalid
+from headrace.datasets.types.base import DatasetType, IngestContext
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import InvalidInput
-from headrace.progress import NO_PROGRESS, Progress
-from headrace.schema.free_text import check_text
-from headrace.schema.tags import Tag, TagsLike, normalise_tags
-from headrace.storage.archive_limits import ArchiveLimits
+from headrace.progress import NO_PROGRESS
 from headrace.storage.canonical import JsonValue
 from headrace.storage.locations import Locations
 from headrace.storage.parts import part_key
 from headrace.storage.shards import shard_key
 from headrace.storage.store import ObjectStore
 
-__all__ = ["CommitOptions", "ReadyCommit", "prepare_commit"]
+if TYPE_CHECKING:
+    from headrace.datasets.dataset import Dataset
 
-
-@dataclass(frozen=True, slots=True)
-class CommitOptions:
-    """How a source is taken in."""
-
-    message: str = ""
-    tags: tuple[Tag, ...] = ()
-    media: MediaMode = "copy"
-    on_invalid: OnInvalid = "raise"
-    progress: Progress = NO_PROGRESS
-    layout: IngestLayout = field(default_factory=IngestLayout)
-    limits: ArchiveLimits = field(default_factory=ArchiveLimits)
-    claims: FileClaims | None = None  # files of a watched place that no other commit may have taken
-
-    @classmethod
-    def of(
-        cls, *, message: str, tags: TagsLike | None, media: str, on_invalid: str, options: Mapping[str, Any]
-    ) -> CommitOptions:
-        """Checked options.
-
-        Raises:
-            InvalidInput: An unknown option or a value outside its range.
-        """
-        if media not in ("copy", "reference"):
-            raise InvalidInput(f"media={media!r}: expected 'copy' or 'reference'")
-        if on_invalid not in ("raise", "skip"):
-            raise InvalidInput(f"on_invalid={on_invalid!r}: expected 'raise' or 'skip'")
-        check_text(message, "message")
-        known = {item.name for item in fields(cls)} - {"message", "tags", "media", "on_invalid"}
-        for name in options:
-            if name not in known:
-                raise InvalidInput(f"commit() has no option {name!r}; it has {', '.join(sorted(known))}")
-        kinds = {"progress": Progress, "layout": IngestLayout, "limits": ArchiveLimits, "claims": FileClaims}
-        for name, value in options.items():
-            if not isinstance(value, kinds[name]):
-                raise InvalidInput(f"{name}= is a {type(value).__name__}; expected {kinds[name].__name__}")
-        media_mode: Literal["copy", "reference"] = "reference" if media == "reference" else "copy"
-        policy: Literal["raise", "skip"] = "skip" if on_invalid == "skip" else "raise"
-        return cls(message, normalise_tags(tags), media_mode, policy, **options)
-
-    @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Ends the progress on every path."""
-        try:
-            yield
-        finally:
-            self.progress.finish()
+__all__ = ["ReadyCommit", "commit_source", "prepare_commit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +169,48 @@ def prepare_commit(
     )
 
 
+def commit_source(dataset: Dataset, source: object, options: CommitOptions) -> CommitRecord:
+    """Write a source's rows and claim the entry that makes them a commit; rivals' commits in between count.
+
+    Raises:
+        InvalidInput: A row breaks a rule, or the columns do not go with those that a rival has brought meanwhile.
+        NotFound: The source does not exist, or the dataset was deleted.
+    """
+    lake = dataset.lake
+    lake.require_not_deleted(dataset)
+    state = dataset.state()
+    since = dataset.log_of_entries.number
+    lake.store.prepare_for_writing()
+    with options.reporting(), Lease(lake.store, dataset.base):
+        prepared = prepare_commit(
+            lake.store, dataset.base, state=state, source=source, options=options, locations=lake.locations
+        )
+        schema = prepared.manifest.schema
+
+        def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
+            if options.claims is not None:
+                options.claims.check(newest)
+            if state.declared is None and newest.declared is not None:
+                _check_learned(schema, newest.declared)
+            check_commit_names(schema, newest)
+            check_columns(merge_schemas([newest.schema, schema] if newest.commits else [schema]))
+            return prepared.entry_body(commit_id=str(len(newest.commits) + 1), message=options.message)
+
+        entry = dataset.append("commit", plan, refers_to=prepared.keys, since=since)
+        prepared.settle()
+    number = 0 if entry is None else entry.number
+    return next(item for item in reversed(dataset.state().commits) if item.entry == number)
+
+
+def _check_learned(schema: pa.Schema, declared: pa.Schema) -> None:
+    """Raise `InvalidInput` unless the columns are those that a first commit, made meanwhile by another, declared."""
+    if {(field.name, field.type) for field in schema} != {(field.name, field.type) for field in declared}:
+        raise InvalidInput(
+            f"has the columns {', '.join(schema.names)}, but another commit was first and declared "
+            f"{', '.join(declared.names)}; commit rows with these columns"
+        )
+
+
 def _indexed_shards(
     source: FileSource, kind: DatasetType, schema: pa.Schema, *, store: ObjectStore, options: CommitOptions
 ) -> tuple[FileSource, KeptIndexes[Any] | None]:
@@ -246,42 +242,3 @@ def _indexed_parquet(
     indexes = KeptIndexes(store, ParquetIndexer({name: probes.get(name) for name in media}))
     adopted = AdoptedParquet(tables, media, indexes)
     return (one_schema(adopted, name=adopted.origins[0].uri) if len(tables) > 1 else adopted), indexes
-
-
-class PeekedTable:
-    """A table source whose first batch was read to learn the columns; streams can be read only once."""
-
-    kind: Literal["table"]
-
-    def __init__(self, source: TableSource, *, first: RowBatch, rest: Iterator[RowBatch]) -> None:
-        self.kind = "table"
-        self.origins: list[Origin] = source.origins
-        self.num_rows: int | None = source.num_rows
-        self.num_bytes: int | None = source.num_bytes
-        self.is_csv: bool = source.is_csv
-        self.schema: pa.Schema = first.table.schema
-        self._first = first
-        self._rest = rest
-
-    @classmethod
-    def of(cls, source: TableSource | FileSource) -> PeekedTable:
-        """Read the first batch.
-
-        Raises:
-            InvalidInput: The source has no columns or no rows.
-        """
-        if source.kind != "table":
-            raise InvalidInput(
-                "a TABLE needs rows with columns: CSV, JSON, Parquet, Arrow, a data frame or dicts, not a "
-                "folder of files"
-            )
-        batches = source.batches()
-        first = next(batches, None)
-        if first is None:
-            raise InvalidInput("the source has no rows, so its columns are unknown; declare them with schema=")
-        return cls(source, first=first, rest=batches)
-
-    def batches(self) -> Iterator[RowBatch]:
-        """All rows, once."""
-        yield self._first
-        yield from self._rest

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +10,15 @@ import pyarrow as pa
 
 from headrace.datasets.addresses import EMPTY, AddressSet, read_addresses
 from headrace.datasets.claiming import claim
-from headrace.datasets.column_choice import check_commit_names
-from headrace.datasets.columns import check_columns, merge_schemas
 from headrace.datasets.commit import Commit
-from headrace.datasets.committing import CommitOptions, prepare_commit
+from headrace.datasets.commit_options import CommitOptions
+from headrace.datasets.committing import commit_source
 from headrace.datasets.dataset_state import DatasetState
 from headrace.datasets.deleting import change_commit, delete_rows, restore_rows, revert
-from headrace.datasets.leases import Lease
+from headrace.datasets.kept_values import KeptValues
 from headrace.datasets.reading import DatasetReader
 from headrace.datasets.records import ColumnRecord, CommitRecord, RunRecord
 from headrace.datasets.selecting import commit_number, select, selection_of
-from headrace.datasets.selection import OnDuplicateKey
 from headrace.datasets.sidecars import ColumnReader
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.snapshot_register import SnapshotRegister
@@ -64,9 +60,8 @@ class Dataset:
         self.log_of_entries: EntryLog[DatasetState] = EntryLog(
             lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock, form=DATASET_FORM
         )
-        self._lock = threading.Lock()
         self._register = SnapshotRegister(self)
-        self._address_sets: OrderedDict[str, AddressSet] = OrderedDict()
+        self._address_sets: KeptValues[str, AddressSet] = KeptValues(_KEPT_ADDRESS_SETS)
         self.reader = DatasetReader(lake.store, self.base, cache=lake.part_cache, locations=lake.locations)
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -208,9 +203,8 @@ class Dataset:
         """Add the rows of a source as one immutable commit; on an error nothing of it is visible.
 
         Args:
-            source: Path, URI, list of them, glob, folder, .zip/.tar(.gz/.zst), .csv/.json/.jsonl/.parquet, Arrow
-            table or
-                reader, pandas or polars frame, iterable of dicts.
+            source: Path, URI, list of them, glob, folder, .zip/.tar(.gz/.zst), .csv/.json/.jsonl/.parquet, Arrow table
+                or reader, pandas or polars frame, iterable of dicts.
             message: Shown in the log.
             tags: key=value marks, by which snapshots choose commits.
             media: "copy" packs media bytes into the lake, "reference" adopts them where they lie.
@@ -223,38 +217,7 @@ class Dataset:
             NotFound: The source does not exist, or the dataset was deleted.
         """
         settings = CommitOptions.of(message=message, tags=tags, media=media, on_invalid=on_invalid, options=options)
-        self._lake.require_not_deleted(self)
-        state = self.state()
-        since = self.log_of_entries.number
-        self._lake.store.prepare_for_writing()
-        with settings.reporting(), Lease(self._lake.store, self.base):
-            prepared = prepare_commit(
-                self._lake.store,
-                self.base,
-                state=state,
-                source=source,
-                options=settings,
-                locations=self._lake.locations,
-            )
-
-            def plan(newest: DatasetState) -> Mapping[str, JsonValue]:
-                if settings.claims is not None:
-                    settings.claims.check(newest)
-                if state.declared is None and newest.declared is not None:
-                    _check_learned(prepared.manifest.schema, newest.declared)
-                check_commit_names(prepared.manifest.schema, newest)
-                check_columns(
-                    merge_schemas(
-                        [newest.schema, prepared.manifest.schema] if newest.commits else [prepared.manifest.schema]
-                    )
-                )
-                return prepared.entry_body(commit_id=str(len(newest.commits) + 1), message=settings.message)
-
-            entry = self.append("commit", plan, refers_to=prepared.keys, since=since)
-            prepared.settle()
-        number = 0 if entry is None else entry.number
-        record = next(item for item in reversed(self.state().commits) if item.entry == number)
-        return Commit(record, reader=self.reader)
+        return Commit(commit_source(self, source, settings), reader=self.reader)
 
     def watch(
         self,
@@ -289,14 +252,10 @@ class Dataset:
         """
         from headrace.datasets.watching import WatchOptions, watch
 
-        known = WatchOptions.__dataclass_fields__
-        for name in options:
-            if name not in known:
-                raise InvalidInput(f"watch() has no option {name!r}; it has {', '.join(sorted(known))}")
         return watch(
             self,
             source,
-            options=WatchOptions(**options),
+            options=WatchOptions.of(options),
             message=message,
             tags=tags,
             media=media,
@@ -702,15 +661,7 @@ class Dataset:
         """A stored set of row addresses; the latest are kept."""
         if digest is None:
             return EMPTY
-        with self._lock:
-            known = self._address_sets.get(digest)
-        if known is None:
-            known = read_addresses(self._lake.store, self.base, digest=digest)
-            with self._lock:
-                self._address_sets[digest] = known
-                while len(self._address_sets) > _KEPT_ADDRESS_SETS:
-                    self._address_sets.popitem(last=False)
-        return known
+        return self._address_sets.get(digest, lambda digest: read_addresses(self._lake.store, self.base, digest=digest))
 
     def require_commit(self, state: DatasetState, commit_id: str) -> None:
         """Raise `NotFound` unless the state has the commit."""
@@ -734,27 +685,3 @@ def _in_visible_commits(rows: AddressSet, state: DatasetState) -> int:
     """How many of the rows belong to commits that are not hidden."""
     hidden = state.visibility.hidden_commits
     return sum(len(ordinals) for number, ordinals in rows.items() if str(number) not in hidden)
-
-
-def _check_learned(schema: pa.Schema, declared: pa.Schema) -> None:
-    """Raise `InvalidInput` unless the columns are those that a first commit, made meanwhile by another, declared."""
-    if {(field.name, field.type) for field in schema} != {(field.name, field.type) for field in declared}:
-        raise InvalidInput(
-            f"has the columns {', '.join(schema.names)}, but another commit was first and declared "
-            f"{', '.join(declared.names)}; commit rows with these columns"
-        )
-
-
-def check_on_duplicate_key(value: str | None, *, dataset_type_name: str, key: str | None) -> OnDuplicateKey:
-    """The rule to store: as asked, else "replace" for a TABLE with a key and "keep" otherwise.
-
-    Raises:
-        InvalidInput: Another word, or "replace" without a key.
-    """
-    if value is None:
-        return "replace" if dataset_type_name == "TABLE" and key is not None else "keep"
-    if value not in ("keep", "replace"):
-        raise InvalidInput(f"on_duplicate_key={value!r}: expected 'keep' or 'replace'")
-    if value == "replace" and key is None:
-        raise InvalidInput("on_duplicate_key='replace' needs a key; declare one with key=COLUMN")
-    return "replace" if value == "replace" else "keep"

@@ -26,9 +26,7 @@ from headrace.storage.log import LogEntry
 from headrace.storage.paged_dict import PagedDict
 from headrace.storage.paged_list import PagedList
 
-__all__ = ["DatasetState", "OnDuplicateKey"]
-
-OnDuplicateKey = str  # "keep" | "replace"
+__all__ = ["DatasetState"]
 
 
 @dataclass(slots=True)
@@ -40,7 +38,7 @@ class DatasetState:
     type_version: int = 0
     declared: pa.Schema | None = None  # ingest schema; None until the first commit of a TABLE without a declared one
     key: str | None = None
-    on_duplicate_key: OnDuplicateKey = "keep"
+    on_duplicate_key: str = "keep"  # an `OnDuplicateKey`; checkpoints know plain text
     description: str = ""
     owner: str | None = None
     created_at: str = ""

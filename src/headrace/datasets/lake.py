@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
-import math
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from headrace.datasets.columns import check_columns, check_key_column, schema_to_json
 from headrace.datasets.commit import Commit
-from headrace.datasets.committing import CommitOptions, prepare_commit
-from headrace.datasets.dataset import Dataset, check_on_duplicate_key
-from headrace.datasets.dataset_state import DatasetState
+from headrace.datasets.commit_options import CommitOptions
+from headrace.datasets.creating import DatasetDeclaration, create_dataset
+from headrace.datasets.dataset import Dataset
+from headrace.datasets.lake_marker import LakeMarker
 from headrace.datasets.lake_state import DatasetRecord, LakeState
-from headrace.datasets.leases import GRACE_SECONDS, Lease
-from headrace.datasets.manifests import document_key, write_document
+from headrace.datasets.leases import GRACE_SECONDS
 from headrace.datasets.records import RunRecord
 from headrace.datasets.removing import delete_dataset, find_deleted, purge_dataset, restore_dataset
+from headrace.datasets.run_recording import record_run
 from headrace.datasets.snapshot import Snapshot
 from headrace.datasets.state_checkpoints import LAKE_FORM
-from headrace.datasets.types.registry import dataset_type
-from headrace.errors import AlreadyExists, DataCorrupted, HeadraceError, InvalidInput, NotFound, Unavailable
+from headrace.errors import DataCorrupted, InvalidInput, NotFound
 from headrace.progress import NO_PROGRESS, Progress
-from headrace.schema.free_text import check_text
-from headrace.schema.names import check_dataset_name
 from headrace.schema.near_misses import near_miss
 from headrace.schema.references import Reference
 from headrace.schema.tags import TagsLike
-from headrace.storage.canonical import JsonValue, canonical_json
+from headrace.storage.canonical import JsonValue
 from headrace.storage.locations import Locations
 from headrace.storage.log import EntryLog, LogEntry, now_microseconds
 from headrace.storage.opening import open_store
 from headrace.storage.parts import PartCache
-from headrace.storage.sealed import read_sealed, seal
 from headrace.storage.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -49,10 +41,7 @@ if TYPE_CHECKING:
     from headrace.datasets.rebuilding import RebuildReport
     from headrace.datasets.verification import VerifyReport
 
-__all__ = ["FORMAT", "Lake"]
-
-FORMAT = 1
-_MARKER = "headrace.json"
+__all__ = ["Lake"]
 
 
 class Lake:
@@ -68,6 +57,7 @@ class Lake:
         locations: Locations | None = None,
     ) -> None:
         self.store = store
+        self.marker = LakeMarker(store)
         self.locations = locations or Locations()
         self.actor = actor or os.environ.get("HEADRACE_ACTOR") or default_actor()
         self.clock = clock
@@ -76,7 +66,6 @@ class Lake:
             store, "", state=LakeState(), actor=self.actor, clock=clock, form=LAKE_FORM
         )
         self._datasets: dict[str, Dataset] = {}
-        self._is_checked = False
 
     # -- what it is ---------------------------------------------------------------------------------------------
 
@@ -97,30 +86,7 @@ class Lake:
         Raises:
             Unavailable: It was written by a newer version.
         """
-        if not self._is_checked:
-            name = f"{self.uri}/{_MARKER}"
-            try:
-                data = self.store.get(_MARKER)  # one request where there is a lake
-            except NotFound:
-                if self.store.stat(_MARKER) is None:  # raises where there is no such bucket
-                    return False
-                data = self.store.get(_MARKER)  # it was created between the two looks
-            document = read_sealed(data, name=name)
-            if not isinstance(document.get("format"), int):
-                raise InvalidInput(f"{name} does not describe a lake; is {self.uri} the right folder?")
-            if document["format"] > FORMAT:
-                raise Unavailable(
-                    f"the lake at {self.uri} has format {document['format']}, this version of Headrace reads up to "
-                    f"{FORMAT}; "
-                    "update Headrace"
-                )
-            if not isinstance(document.get("lake"), str):
-                raise DataCorrupted(
-                    f"{name} holds another object, whole in itself; it was swapped or copied to a wrong place. Restore "
-                    "it from a copy of the lake"
-                )
-            self._is_checked = True
-        return True
+        return self.marker.exists
 
     # -- datasets -----------------------------------------------------------------------------------------------
 
@@ -242,73 +208,17 @@ class Lake:
             AlreadyExists: The name is taken.
             InvalidInput: A bad name, type, schema or source.
         """
-        check_dataset_name(name)
-        check_text(description, "description")
-        for what, text in (("type", type), ("key", key)):
-            if text is not None:
-                check_text(text, what)
-        if owner is not None:
-            check_text(owner, "owner")
-        kind = dataset_type(type or ("TABLE" if schema is not None else _no_type(name)))
-        if schema is not None:
-            check_columns(schema)
-        declared = None if kind.name == "TABLE" and schema is None else kind.ingest_schema(schema)
-        if key is not None and kind.name != "TABLE" and key != kind.key:
-            raise InvalidInput(
-                f"datasets of type {kind.name} have the key {kind.key!r}; only a TABLE takes key=", column=key
-            )
-        key = key or kind.key
-        if key is not None and declared is not None and key not in declared.names:
-            raise InvalidInput(
-                f"the key {key!r} is no column of the schema.{near_miss(key, declared.names)} Columns: "
-                f"{', '.join(declared.names)}",
-                column=key,
-            )
-        if key is not None and declared is not None:
-            check_key_column(declared.field(key))
-        rule = check_on_duplicate_key(on_duplicate_key, dataset_type_name=kind.name, key=key)
+        declaration = DatasetDeclaration.of(
+            name,
+            type=type,
+            schema=schema,
+            key=key,
+            on_duplicate_key=on_duplicate_key,
+            description=description,
+            owner=owner,
+        )
         settings = CommitOptions.of(message=message, tags=tags, media=media, on_invalid=on_invalid, options=options)
-        if self.exists and self._find(name) is not None:
-            raise self._taken(name)
-        self.store.prepare_for_writing()
-        uid = secrets.token_hex(8)
-        dataset = Dataset(self, dataset_id="", name=name, uid=uid)
-        try:
-            with settings.reporting(), Lease(self.store, dataset.base):
-                entry_log = dataset.log_of_entries
-                body: dict[str, JsonValue] = {
-                    "uid": uid,
-                    "type": kind.name,
-                    "type_version": kind.version,
-                    "schema": None if declared is None else schema_to_json(declared),
-                    "key": key,
-                    "on_duplicate_key": rule,
-                    "description": description,
-                    "owner": owner,
-                }
-                entry_log.append("create", lambda _: body)
-                if source is not None:
-                    ready = prepare_commit(
-                        self.store,
-                        dataset.base,
-                        state=entry_log.refresh(),
-                        source=source,
-                        options=settings,
-                        locations=self.locations,
-                    )
-                    entry_log.append("commit", lambda _: ready.entry_body(commit_id="1", message=settings.message))
-                    ready.settle()
-            self._initialise()
-        except BaseException:
-            self._discard(dataset.base)
-            raise
-        try:
-            record = self._register(name, uid)
-        except AlreadyExists:
-            # After any other error the entry may have been written all the same.
-            self._discard(dataset.base)
-            raise
-        return self.open_record(record)
+        return create_dataset(self, declaration, source=source, options=settings)
 
     # -- reading across datasets -----------------------------------------------------------------------------------
 
@@ -370,34 +280,7 @@ class Lake:
             artefacts: Paths or URIs of what came out.
             metrics: Numbers by name.
         """
-        check_text(name, "name of the run")
-        if isinstance(artefacts, str):
-            raise InvalidInput(f"artefacts is {artefacts!r}; expected a list of paths or URIs")
-        for metric, value in (metrics or {}).items():
-            if not isinstance(value, Real) or not math.isfinite(value):
-                raise InvalidInput(f"the metric {metric!r} is {value!r}; expected a finite number")
-        for item in artefacts:
-            check_text(str(item), "artefact")
-        dataset = snapshot.dataset
-        dataset.log_snapshot(snapshot)
-        since = dataset.log_of_entries.number
-        document = {
-            "format": 1,
-            "name": name,
-            "snapshot": snapshot.id,
-            "artefacts": [str(item) for item in artefacts],
-            "metrics": {key: repr(float(value)) for key, value in (metrics or {}).items()},
-        }
-        digest = write_document(self.store, dataset.base, data=canonical_json(document))
-        run_id = secrets.token_hex(8)
-        body = {"run": run_id, "name": name, "snapshot": snapshot.id, "document": digest}
-
-        def plan(state: DatasetState) -> Mapping[str, JsonValue]:
-            dataset.require_snapshot(state, snapshot.id)
-            return body
-
-        dataset.append("run", plan, refers_to=lambda: [document_key(digest)], since=since)
-        return next(run for run in reversed(dataset.runs) if run.run_id == run_id)
+        return record_run(snapshot, name=name, artefacts=artefacts, metrics=metrics)
 
     def verify(self, **options: Any) -> VerifyReport:
         """Replay every log and compare every object and every row with its digest; reads the whole lake."""
@@ -461,30 +344,6 @@ class Lake:
             self._datasets[record.uid] = dataset
         return dataset
 
-    def _register(self, name: str, uid: str) -> DatasetRecord:
-        def plan(state: LakeState) -> Mapping[str, JsonValue]:
-            if name in state.by_name:
-                raise self._taken(name)
-            if uid in state.given_up:
-                raise Unavailable(
-                    f"garbage collection took dataset {name!r} for one whose creation had failed, because for longer "
-                    "than its grace period nothing of it was written; nothing was changed, try again"
-                )
-            return {"dataset": state.next_id, "uid": uid, "name": name}
-
-        self._log.append("create-dataset", plan)
-        return self._log.refresh().by_name[name]
-
-    def _initialise(self) -> None:
-        if not self.exists:
-            self.store.put_new(_MARKER, seal({"format": FORMAT, "lake": secrets.token_hex(16)}))
-
-    def _discard(self, base: str) -> None:
-        """Remove what a refused create wrote; its folder has a random name that nobody else knows."""
-        with contextlib.suppress(HeadraceError):  # the first error is the one to tell; what stays is unreferenced
-            for stat in list(self.store.list(base)):
-                self.store.delete(stat.key)
-
     def require_exists(self) -> None:
         """Raise `NotFound` with the command that creates a lake, unless there is one."""
         if not self.exists:
@@ -492,13 +351,6 @@ class Lake:
                 f"there is no lake at {self.uri}; it is created with its first dataset: "
                 f"headrace dataset create {self.uri}::NAME --type TYPE --source SOURCE"
             )
-
-    def _taken(self, name: str) -> AlreadyExists:
-        return AlreadyExists(
-            f"lake {self.uri} has a dataset {name!r} already; to add to it: headrace commit "
-            f"{self.uri}::{name} SOURCE, or choose "
-            "another name"
-        )
 
 
 def default_actor() -> str:
@@ -508,10 +360,3 @@ def default_actor() -> str:
     except (KeyError, OSError):
         user = "unknown"
     return f"{user}@{socket.gethostname()}"
-
-
-def _no_type(name: str) -> str:
-    raise InvalidInput(
-        f"dataset {name!r} needs a type, for example type='IMAGE_CLASS', or a schema (type TABLE). Types: "
-        "headrace dataset create --help"
-    )

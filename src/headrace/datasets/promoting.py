@@ -21,7 +21,7 @@ from headrace.datasets.html_reprs import HtmlTable
 from headrace.datasets.sources.derived_rows import DerivedRows
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import AlreadyExists, InvalidInput
-from headrace.progress import NO_PROGRESS, Progress
+from headrace.progress import Progress
 from headrace.schema.names import check_dataset_name
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ def promote(
     *,
     type_name: str,
     mapping: Mapping[str, str],
-    where: str | None = None,
-    on_invalid: str = "raise",
-    message: str | None = None,
-    description: str = "",
-    owner: str | None = None,
-    progress: Progress = NO_PROGRESS,
+    where: str | None,
+    on_invalid: str,
+    message: str | None,
+    description: str,
+    owner: str | None,
+    progress: Progress,
 ) -> PromotionReport:
-    """Create the new dataset; a promotion that fails leaves none.
+    """As `Dataset.promote` says: a promotion that fails leaves no dataset.
 
     Raises:
         AlreadyExists: The name is taken.

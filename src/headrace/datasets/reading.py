@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.datasets.columns import media_kind
+from headrace.datasets.kept_values import KeptValues
 from headrace.datasets.layouts import CommitLayout, LayoutDocument
 from headrace.datasets.manifests import CommitManifest, read_document
 from headrace.datasets.media_reading import MediaReader
@@ -21,12 +20,10 @@ from headrace.storage.locations import Locations
 from headrace.storage.parts import PartCache, PartRecord, read_part
 from headrace.storage.store import ObjectStore
 
-__all__ = ["CommitReader", "DatasetReader", "KeptDocuments", "Ordinals", "RowReader"]
+__all__ = ["CommitReader", "DatasetReader", "Ordinals", "RowReader"]
 
 _KEPT_MANIFESTS = 1_024
 _KEPT_LAYOUTS = 16
-
-T = TypeVar("T")
 
 
 class RowReader(Protocol):
@@ -49,9 +46,9 @@ class DatasetReader:
         self.base = base
         self.media = MediaReader(store, base, locations=locations)
         self._cache = cache
-        self._manifests: KeptDocuments[CommitManifest] = KeptDocuments(_KEPT_MANIFESTS)
-        self._layouts: KeptDocuments[LayoutDocument] = KeptDocuments(_KEPT_LAYOUTS)
-        self._columns: KeptDocuments[ColumnManifest] = KeptDocuments(_KEPT_MANIFESTS)
+        self._manifests: KeptValues[str, CommitManifest] = KeptValues(_KEPT_MANIFESTS)
+        self._layouts: KeptValues[str, LayoutDocument] = KeptValues(_KEPT_LAYOUTS)
+        self._columns: KeptValues[str, ColumnManifest] = KeptValues(_KEPT_MANIFESTS)
 
     def commit(self, record: CommitRecord, *, layout: CommitLayout | None = None) -> CommitReader:
         """The reader of one commit, where its rows lie as the record knows it, or as the caller does."""
@@ -93,29 +90,6 @@ class DatasetReader:
         return self._layouts.get(
             digest, lambda digest: LayoutDocument.from_json(read_document(self.store, self.base, digest=digest))
         )
-
-
-class KeptDocuments(Generic[T]):
-    """The documents used last, by digest. Thread-safe."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._documents: OrderedDict[str, T] = OrderedDict()
-
-    def get(self, digest: str, read: Callable[[str], T]) -> T:
-        """The document, read if it is not kept."""
-        with self._lock:
-            known = self._documents.get(digest)
-            if known is not None:
-                self._documents.move_to_end(digest)
-                return known
-        document = read(digest)
-        with self._lock:
-            document = self._documents.setdefault(digest, document)
-            while len(self._documents) > self._limit:
-                self._documents.popitem(last=False)
-        return document
 
 
 class CommitReader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 
@@ -14,11 +15,15 @@ __all__ = [
     "Collection",
     "ColumnRecord",
     "CommitRecord",
+    "OnDuplicateKey",
     "Redaction",
     "RunRecord",
     "SnapshotRecord",
     "Visibility",
 ]
+
+OnDuplicateKey = Literal["keep", "replace"]
+"""What a key in several commits means: both rows stay, or the later one counts."""
 
 
 @dataclass(frozen=True, slots=True)

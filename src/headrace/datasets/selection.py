@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow as pa
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
 from headrace.datasets.reading import Ordinals, RowReader
+from headrace.datasets.records import OnDuplicateKey
 from headrace.datasets.splitting import assign_splits
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.digests import digest_hex
@@ -19,9 +20,7 @@ from headrace.storage.digests import digest_hex
 if TYPE_CHECKING:
     from headrace.datasets.filters import Filter
 
-__all__ = ["OnDuplicateKey", "Selection", "SplitStep", "select_rows"]
-
-OnDuplicateKey = Literal["keep", "replace"]
+__all__ = ["Selection", "SplitStep", "select_rows"]
 
 
 @dataclass(frozen=True, slots=True)

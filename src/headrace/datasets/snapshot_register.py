@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from headrace.datasets.addresses import addresses_key, write_addresses
 from headrace.datasets.dataset_state import DatasetState
+from headrace.datasets.kept_values import KeptValues
 from headrace.datasets.manifests import document_key, read_document, write_document
 from headrace.datasets.selecting import places_of
 from headrace.datasets.selection import Selection
@@ -32,8 +31,7 @@ class SnapshotRegister:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._lock = threading.Lock()
-        self._snapshots: OrderedDict[tuple[str, str | None], Snapshot] = OrderedDict()
+        self._snapshots: KeptValues[tuple[str, str | None], Snapshot] = KeptValues(_KEPT_SNAPSHOTS)
 
     def resolve(self, selector: Selector) -> Snapshot:
         """The snapshot that a reference's selector names; reading it logs nothing.
@@ -193,18 +191,9 @@ class SnapshotRegister:
 
     def _logged(self, state: DatasetState, snapshot_id: str) -> Snapshot:
         """A logged snapshot; the latest are kept, because a filter's rows are worth finding only once."""
-        name = (snapshot_id, state.redacted_rows)
-        with self._lock:
-            known = self._snapshots.get(name)
-            if known is not None:
-                self._snapshots.move_to_end(name)
-                return known
-        read = self._read_snapshot(state, snapshot_id)
-        with self._lock:
-            known = self._snapshots.setdefault(name, read)
-            while len(self._snapshots) > _KEPT_SNAPSHOTS:
-                self._snapshots.popitem(last=False)
-            return known
+        return self._snapshots.get(
+            (snapshot_id, state.redacted_rows), lambda name: self._read_snapshot(state, snapshot_id)
+        )
 
     def _read_snapshot(self, state: DatasetState, snapshot_id: str) -> Snapshot:
         record = state.snapshots[snapshot_id]

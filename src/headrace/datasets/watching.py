@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import blake3
 
 from headrace.datasets.commit import Commit
-from headrace.datasets.committing import CommitOptions
+from headrace.datasets.commit_options import CommitOptions
 from headrace.datasets.file_claims import FileClaims, FilesTaken, KnownFiles, file_mark
 from headrace.datasets.row_keys import RepeatedKey
 from headrace.datasets.schema_evolution import evolved_schema
@@ -60,6 +60,19 @@ class WatchOptions:
         for name in ("max_files", "max_bytes"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} is {getattr(self, name)}: expected a whole number from 1")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> WatchOptions:
+        """Checked options.
+
+        Raises:
+            InvalidInput: An unknown option or a value outside its range.
+        """
+        known = {item.name for item in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise InvalidInput(f"watch() has no option {name!r}; it has {', '.join(sorted(known))}")
+        return cls(**options)
 
 
 @dataclass(frozen=True, slots=True)

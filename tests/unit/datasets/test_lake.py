@@ -162,3 +162,15 @@ def test_artefacts_are_a_list() -> None:
     rows = lake.create_dataset("rows", "TABLE", source=[{"a": 1}])
     with pytest.raises(InvalidInput, match=r"artefacts is 'model.pt'; expected a list"):
         lake.record_run(rows.snapshot(), name="run", artefacts="model.pt")
+
+
+def test_run_on_another_lakes_snapshot_is_recorded_whole_where_the_snapshot_is() -> None:
+    """The entry names a document; both must lie in one lake."""
+    lake, other = headrace.connect(fresh_memory_uri()), headrace.connect(fresh_memory_uri())
+    dataset = lake.create_dataset("rows", "TABLE", source=[{"a": 1}])
+    other.create_dataset("rows", "TABLE", source=[{"a": 1}])
+    run = other.record_run(dataset.snapshot(), name="train", metrics={"loss": 0.5})
+    assert [item.run_id for item in dataset.runs] == [run.run_id]
+    assert other.dataset("rows").runs == []
+    assert lake.verify().ok
+    assert other.verify().ok

@@ -166,8 +166,10 @@ def test_media_stays_media_only_beside_its_own_row(store: StageStore, tmp_path: 
         ("SELECT _source, _row, _id, k, image FROM one UNION ALL SELECT 'two', _row, _id, k, image FROM two", False),
         ("SELECT a._source, a._row, a._id, a.k, b.image FROM one a JOIN one b USING (k)", False),
         (
-            "WITH all_of AS MATERIALIZED (SELECT * FROM one) "
-            "SELECT a._source, a._row, a._id, a.k, b.image FROM all_of a JOIN all_of b USING (k)",
+            (
+                "WITH all_of AS MATERIALIZED (SELECT * FROM one) "
+                "SELECT a._source, a._row, a._id, a.k, b.image FROM all_of a JOIN all_of b USING (k)"
+            ),
             False,
         ),
     ],

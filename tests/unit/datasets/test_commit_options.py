@@ -1,17 +1,14 @@
-"""Options of a commit, and tables whose columns are learned on the way."""
+"""Options of a commit."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from headrace.datasets.committing import CommitOptions, PeekedTable
+from headrace.datasets.commit_options import CommitOptions
 from headrace.datasets.ingest import IngestLayout
-from headrace.datasets.sources.opening import open_source
 from headrace.errors import InvalidInput
-from headrace.testing import MemoryFiles, MemoryTable
 
 
 def _options(**changes: Any) -> CommitOptions:
@@ -70,27 +67,3 @@ def test_progress_ends_on_every_path() -> None:
     with pytest.raises(KeyError), _options(options={"progress": progress}).reporting():
         raise KeyError
     assert progress.num_finished == 2
-
-
-def test_peeked_table_gives_all_rows_once() -> None:
-    table = pa.table({"a": list(range(10))})
-    peeked = PeekedTable.of(MemoryTable(table, batch_rows=3))
-    assert peeked.schema == table.schema
-    assert [value for batch in peeked.batches() for value in batch.table.column(0).to_pylist()] == list(range(10))
-
-
-def test_peeked_table_needs_a_table_with_rows() -> None:
-    with pytest.raises(InvalidInput, match="not a folder of files"):
-        PeekedTable.of(MemoryFiles({"a": b"x"}))
-    with pytest.raises(InvalidInput, match="declare them with schema="):
-        PeekedTable.of(MemoryTable(pa.table({"a": pa.array([], pa.int64())})))
-
-
-def test_origins_learned_while_reading_are_seen_through_the_peek(tmp_path: Any) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("a\n1\n")
-    source = open_source(str(path), csv_has_header=True)
-    assert source.kind == "table"
-    peeked = PeekedTable.of(source)
-    assert len(list(peeked.batches())) == 1
-    assert peeked.origins[0].digest is not None
