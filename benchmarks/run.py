@@ -35,6 +35,7 @@ BENCHMARKS = (
 )
 CURATION = (
     "curation_merge",
+    "curation_ray",
     "curation_metrics",
     "curation_ledger",
     "curation_resume",
@@ -42,6 +43,8 @@ CURATION = (
 QUICK = {
     "CURATION_MERGE_ROWS": "100000",
     "CURATION_MERGE_REPETITIONS": "1",
+    "CURATION_RAY_ROWS": "200000",
+    "CURATION_RAY_REPETITIONS": "1",
     "CURATION_METRICS_PHOTOS": "500",
     "CURATION_METRICS_REPETITIONS": "1",
     "CURATION_RESUME_ROWS": "100000",

@@ -51,6 +51,7 @@ class Spec:
     outputs: Mapping[str, object] = field(default_factory=dict)
     replaces: tuple[str, ...] = ()
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    code: tuple[tuple[str, str], ...] = ()
 
     def bind(self, given: Mapping[str, object]) -> Mapping[str, object]:
         values = {}
@@ -65,6 +66,12 @@ class Spec:
             name: hashlib.sha256(value.read_bytes()).hexdigest() if isinstance(value, Path) else value
             for name, value in settings.items()
         }
+
+    def with_settings(self, settings: Mapping[str, object]) -> Spec:
+        return self
+
+    def output_columns(self, settings: Mapping[str, object]) -> Mapping[str, str]:
+        return {name: name for name in self.outputs}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from headrace.curation import find_operator, hamming_distances
+from headrace.curation.media import Media
 from headrace.testing import run_operator
 from proofs.operators.comparison import Comparison, largest
 from proofs.operators.generated_images import encoded, generated_images, generated_pixels, planted_images
@@ -20,6 +21,7 @@ from proofs.operators.image_oracles import (
     resized_by_definition,
     sharpness_by_scipy,
     size_by_opencv,
+    thumbnail_by_definition,
 )
 
 __all__ = ["IMAGE_COMPARISONS", "bits_from_plain_imagehash"]
@@ -126,6 +128,19 @@ def _resize(num_rows: int, seed: int) -> float:
     return largest(differences)
 
 
+def _thumbnail(num_rows: int, seed: int) -> float:
+    rows = _rows(num_rows, seed)
+    values = np.array(_column("image.thumbnail", "thumbnail", rows), dtype="<u8").view(np.uint8)  # [num_rows, 6144]
+    apart = 0.0
+    for row, found in zip(rows, values):
+        pixels = Media(bytes(row["image"])).pixels()  # type: ignore[call-overload]  # bytes
+        for plane, (start, side) in enumerate(((0, 64), (4096, 32), (5120, 32))):
+            wanted = thumbnail_by_definition(pixels, side, plane)
+            ours = found[start : start + side * side].reshape(side, side)
+            apart = max(apart, float(np.abs(ours - wanted).max()))
+    return apart
+
+
 IMAGE_COMPARISONS = [
     Comparison(
         "image.verify",
@@ -153,6 +168,13 @@ IMAGE_COMPARISONS = [
         "image.resize",
         "the filter's definition as a product of matrices; four filters, written as PNG",
         _resize,
+        "levels of 255",
+        2,
+    ),
+    Comparison(
+        "image.thumbnail",
+        "the formula of JFIF and the filter's definition as a product of matrices",
+        _thumbnail,
         "levels of 255",
         2,
     ),

@@ -18,6 +18,7 @@ __all__ = [
     "resized_by_definition",
     "sharpness_by_scipy",
     "size_by_opencv",
+    "thumbnail_by_definition",
 ]
 
 Grey = NDArray[np.uint8]  # [height, width]
@@ -135,4 +136,17 @@ def resized_by_definition(
     for is_vertical in (vertical_first, not vertical_first):
         product = np.einsum("hy,ywc->hwc", down, found) if is_vertical else np.einsum("wx,yxc->ywc", across, found)
         found = np.clip(np.floor(product + 0.5), 0, 255)
+    return found
+
+
+def thumbnail_by_definition(
+    pixels: NDArray[np.uint8],  # [height, width, 3]
+    side: int,
+    plane: int,
+) -> NDArray[np.float64]:  # [side, side]
+    """Y, Cb or Cr (0, 1, 2) by the formula of JFIF, resampled by the filter's definition without rounding between."""
+    weights = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+    values = pixels.astype(np.float64) @ weights[plane] + (128 if plane else 0)  # [height, width]
+    down, across = (_weights(length, side, interpolation="area") for length in values.shape)
+    found: NDArray[np.float64] = down @ values @ across.T
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from proofs.operators.comparison import Comparison
 from proofs.operators.dedup_comparisons import DEDUP_COMPARISONS
+from proofs.operators.encode_comparisons import ENCODE_COMPARISONS
 from proofs.operators.image_comparisons import IMAGE_COMPARISONS
 from proofs.operators.table_comparisons import TABLE_COMPARISONS
 from proofs.operators.text_comparisons import TEXT_COMPARISONS
@@ -15,7 +16,7 @@ __all__ = ["COMPARISONS", "ComparisonResult", "run_comparison"]
 COMPARISONS = {
     each.operator: each
     for each in sorted(
-        [*DEDUP_COMPARISONS, *IMAGE_COMPARISONS, *TEXT_COMPARISONS, *TABLE_COMPARISONS],
+        [*DEDUP_COMPARISONS, *ENCODE_COMPARISONS, *IMAGE_COMPARISONS, *TEXT_COMPARISONS, *TABLE_COMPARISONS],
         key=lambda each: each.operator,
     )
 }

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "language_by_eld",
     "length_by_python",
+    "merged_ids",
     "prompt_by_definition",
     "repetition_by_definition",
     "tokens_by_merging",
@@ -89,11 +90,16 @@ def prompt_by_definition(row: Mapping[str, Any], *, tokenizer: Path, budget: int
 
 
 def tokens_by_merging(tokenizer: Path, text: str) -> int:
+    """How many tokens byte-pair encoding by hand gives."""
+    return len(merged_ids(tokenizer, text))
+
+
+def merged_ids(tokenizer: Path, text: str) -> list[int]:
     """Byte-pair encoding by hand: the best merge first until none is left (Sennrich et al., 2016)."""
     document: dict[str, Any] = json.loads(tokenizer.read_text(encoding="utf-8"))
     merges = {tuple(pair): rank for rank, pair in enumerate(document["model"]["merges"])}
     vocabulary = document["model"]["vocab"]
-    num_tokens = 0
+    ids: list[int] = []
     for word in re.findall(r"\w+|[^\w\s]+", text):
         parts = list(word)
         while True:
@@ -103,6 +109,5 @@ def tokens_by_merging(tokenizer: Path, text: str) -> int:
                 break
             spot = ranks.index(best)
             parts[spot : spot + 2] = [parts[spot] + parts[spot + 1]]
-        assert vocabulary
-        num_tokens += len(parts)
-    return num_tokens
+        ids += [vocabulary.get(part, vocabulary["[UNK]"]) for part in parts]
+    return ids

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.streaming.process_tree import memory_of_tree
 from headrace.curation.stage_rows import StageRows
+from tests.sampled_memory import run_sampled
 from tests.stage_lakes import open_stage_store
 
 MIB = 1 << 20
@@ -40,30 +38,8 @@ WHOLE = "SELECT s, v, k FROM a ORDER BY v, s"
 
 def _run(place: Path, sql: str, *, memory_bytes: int, num_workers: int) -> tuple[str, int]:
     """What was printed, and the peak of the tree."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(place), sql, str(memory_bytes), str(num_workers)],
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    peak = 0
-    is_over = threading.Event()
-
-    def sample() -> None:
-        nonlocal peak
-        while not is_over.wait(0.05):
-            peak = max(peak, memory_of_tree(process.pid, without=place / "nothing"))
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
-        printed, _ = process.communicate(timeout=300)
-    finally:
-        is_over.set()
-        sampler.join()
-        process.kill()
-    assert process.returncode == 0
-    return printed, peak
+    arguments = [str(place), sql, str(memory_bytes), str(num_workers)]
+    return run_sampled(PROGRAM, arguments, without=place / "nothing")
 
 
 @pytest.fixture(scope="module")

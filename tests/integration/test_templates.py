@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import headrace
 from headrace.curation import Recipe
@@ -16,6 +19,7 @@ from headrace.curation.run_options import RunOptions
 from headrace.curation.templates.crawled_pictures import crawl_pictures
 from headrace.curation.templates.start import TEMPLATES, write_template
 from headrace.datasets.lake import Lake
+from tools.template_encoder import PLACE, encoder
 
 pytestmark = pytest.mark.xdist_group("templates")  # one run of each serves all tests
 
@@ -36,6 +40,11 @@ def finished(name: str, folder: Path) -> tuple[Path, Lake, Run]:
     lake = headrace.connect(folder / "work" / "lake")
     Recipe.load(folder / "work" / "recipe.yaml").plan(lake).todo().write(folder / "first.todo.parquet")
     return folder / "work", lake, run(folder / "work", lake)
+
+
+def true_drawings(folder: Path) -> dict[str, str]:
+    with open(folder / "truth.csv", encoding="utf-8", newline="") as stream:
+        return {row["id"]: row["drawing"] for row in csv.DictReader(stream)}
 
 
 def run(folder: Path, lake: Lake) -> Run:
@@ -67,8 +76,7 @@ def test_frozen_todo_of_pictures_leaves_out_what_metadata_ruled_out(pictures: tu
 
 def test_identities_of_pictures_are_the_true_ones(pictures: tuple[Path, Lake, Run]) -> None:
     folder, _, first = pictures
-    with open(folder / "truth.csv", encoding="utf-8", newline="") as stream:
-        drawing = {row["id"]: row["drawing"] for row in csv.DictReader(stream)}
+    drawing = true_drawings(folder)
     rows = first.outputs["identities"].to_arrow(columns=["id", "identity_id"]).to_pylist()
     right = wrong = missed = 0
     for one, other in combinations(rows, 2):
@@ -79,6 +87,36 @@ def test_identities_of_pictures_are_the_true_ones(pictures: tuple[Path, Lake, Ru
         missed += is_same and not is_found
     assert right > 80
     assert 2 * right / (2 * right + wrong + missed) >= 0.97, (right, wrong, missed)
+    assert wrong == 0, "near variants stay apart"
+
+
+def test_dedup_inside_a_platform_keeps_the_largest_and_loses_no_drawing(pictures: tuple[Path, Lake, Run]) -> None:
+    folder, _, first = pictures
+    drawing = true_drawings(folder)
+    before = first.stages["same"].to_arrow().select(["id", "site", "pixels"]).to_pylist()
+    after = first.stages["distinct"].to_arrow().select(["id", "site", "pixels"]).to_pylist()
+    assert len(before) > len(after) == len({(row["site"], drawing[row["id"]]) for row in before})
+    largest: dict[tuple[str, str], int] = {}
+    for row in before:
+        key = (row["site"], drawing[row["id"]])
+        largest[key] = max(largest.get(key, 0), row["pixels"])
+    assert all(row["pixels"] == largest[row["site"], drawing[row["id"]]] for row in after)
+
+
+def test_latents_are_those_of_a_reference(pictures: tuple[Path, Lake, Run]) -> None:
+    _, _, first = pictures
+    row = first.outputs["training"].to_arrow(columns=["image", "latent"]).to_pylist()[0]
+    latent = np.array(row["latent"])
+    assert latent.shape == (4, 8, 8)
+    with Image.open(io.BytesIO(row["image"])) as image:
+        small = image.convert("RGB").resize((64, 64), Image.Resampling.BICUBIC)
+    pixels = np.asarray(small, np.float64) / 127.5 - 1
+    luma = pixels @ [0.299, 0.587, 0.114]
+    assert np.abs(latent[0] - luma.reshape(8, 8, 8, 8).mean(axis=(1, 3))).max() < 1e-5
+
+
+def test_encoder_of_the_template_is_what_its_tool_writes() -> None:
+    assert PLACE.read_bytes() == encoder()
 
 
 def test_training_rows_have_prompts_in_the_budget_and_the_surest_first(pictures: tuple[Path, Lake, Run]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from headrace.curation.table_stages.engine_types import engine_schema
 from headrace.curation.table_stages.gathering import Gatherer, read_gathered
+from headrace.curation.table_stages.local_partitions import LocalTables
 from headrace.curation.table_stages.partition_bounds import partition_bounds
 from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.scattering import scatter
@@ -92,7 +93,7 @@ def test_partitions_give_the_bytes_of_one_engine(
             sql=sql,
             key=["k"],
             memory_bytes=ROOM_BYTES,
-            num_workers=2,
+            engine=LocalTables(2),
             scratch=folder,
             num_partitions=num_partitions,
         )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headrace.cli.output import Output
     from headrace.curation.recipe_plan import RecipePlan
 
-__all__ = ["run_to_end", "limit_options", "worker_options"]
+__all__ = ["engine_options", "limit_options", "run_to_end", "worker_options"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -24,13 +24,33 @@ _TOO_MANY_BAD = 8
 def worker_options(function: Function) -> Function:
     """`--workers` and `--memory`."""
     function = click.option(
-        "--memory", metavar="SIZE", type=BYTE_SIZE, help="Ceiling for all processes together, such as 2GiB."
+        "--memory",
+        metavar="SIZE",
+        type=BYTE_SIZE,
+        help="Ceiling for all processes together, such as 2GiB; on Ray for each of them.",
     )(function)
     return click.option(
         "--workers",
         metavar="N",
         type=click.IntRange(min=0),
         help="Chunks worked on at once; by default one for each core.",
+    )(function)
+
+
+def engine_options(function: Function) -> Function:
+    """`--engine` and `--ray-address`."""
+    function = click.option(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="Cluster for --engine ray: of its head node, or auto for the one of this machine, or local to start one "
+        "that ends with the run. Default: RAY_ADDRESS, else local.",
+    )(function)
+    return click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where chunks and partitions are worked on: by processes of this machine, or on a Ray cluster.",
     )(function)
 
 
@@ -58,7 +78,8 @@ def run_to_end(
     timeout: float,
     max_bad: str | None,
     retries: bool,
-    engine: str = "local",
+    engine: str,
+    ray_address: str | None,
 ) -> None:
     """Run the plan, print the run, and end with exit code 8 where too many rows are in quarantine."""
     with output.progress() as progress:
@@ -69,6 +90,7 @@ def run_to_end(
             timeout_seconds=timeout,
             max_bad=max_bad,
             retry_quarantined=retries,
+            ray_address=ray_address,
             progress=progress,
         )
     print_run(output, found)

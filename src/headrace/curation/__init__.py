@@ -9,8 +9,8 @@ from headrace.curation.media import Media
 from headrace.curation.operator import Operator, operator
 from headrace.curation.operator_spec import OperatorSpec
 from headrace.curation.registry import find_operator, operator_names, register_operator
-from headrace.curation.results import Drop, Replace
-from headrace.curation.settings import Column, Condition
+from headrace.curation.results import Drop, OperatorUnusable, Replace
+from headrace.curation.settings import Column, Condition, Effort, OutputName
 
 if TYPE_CHECKING:
     from headrace.curation.recipe import Recipe
@@ -22,9 +22,12 @@ __all__ = [
     "Column",
     "Condition",
     "Drop",
+    "Effort",
     "Media",
     "Operator",
     "OperatorSpec",
+    "OperatorUnusable",
+    "OutputName",
     "Recipe",
     "Replace",
     "Stage",

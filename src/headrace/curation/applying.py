@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from headrace.curation.media import Media
 from headrace.curation.operator_spec import OperatorSpec
-from headrace.curation.results import Drop, Replace
+from headrace.curation.results import Drop, OperatorUnusable, Replace
 from headrace.errors import InvalidInput, MissingExtra
 from headrace.schema.near_misses import near_miss_or_known
 
@@ -17,6 +18,8 @@ __all__ = [
     "DROPPED",
     "DROPPED_THRESHOLD",
     "DROPPED_VALUE",
+    "FAILED_ROWS",
+    "BatchResult",
     "RowResult",
     "apply_to_batch",
     "apply_to_row",
@@ -33,6 +36,9 @@ DROPPED_VALUE = "_dropped_value"
 DROPPED_THRESHOLD = "_dropped_threshold"
 """What it was held against."""
 
+FAILED_ROWS = "_failed"
+"""What a batch operator may give: why a row cannot be worked on, null where it can."""
+
 _RECORD = (DROPPED, DROPPED_VALUE, DROPPED_THRESHOLD)
 
 
@@ -46,6 +52,14 @@ class RowResult:
     failed: InvalidInput | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of a batch: each [num_rows]; `failed` is None where all rows were worked on."""
+
+    values: Mapping[str, pa.Array]
+    failed: list[str | None] | None = None
+
+
 def apply_to_row(spec: OperatorSpec, arguments: Mapping[str, object], settings: Mapping[str, object]) -> RowResult:
     """Call a sample operator. Where an input is null nothing is measured: all outputs are null.
 
@@ -55,6 +69,7 @@ def apply_to_row(spec: OperatorSpec, arguments: Mapping[str, object], settings: 
 
     Raises:
         MissingExtra: A library is not installed, which is no fault of the row.
+        OperatorUnusable: The operator can work on no row.
         TypeError: The operator gave something that it does not declare.
     """
     values = [arguments[name] for name in spec.inputs]
@@ -62,7 +77,7 @@ def apply_to_row(spec: OperatorSpec, arguments: Mapping[str, object], settings: 
         return RowResult(dict.fromkeys(spec.outputs))
     try:
         found = spec.function(*values, **settings)
-    except MissingExtra:
+    except (MissingExtra, OperatorUnusable):
         raise
     except InvalidInput as error:
         return RowResult(failed=error)
@@ -73,19 +88,29 @@ def apply_to_row(spec: OperatorSpec, arguments: Mapping[str, object], settings: 
 
 def apply_to_batch(
     spec: OperatorSpec,
-    columns: Mapping[str, pa.Array],  # each [num_rows]
+    columns: Mapping[str, pa.Array | list[Media | None]],  # each [num_rows]
     settings: Mapping[str, object],
-) -> dict[str, pa.Array]:  # each [num_rows]
+) -> BatchResult:
     """Call a batch operator: one array for each output.
 
     Raises:
         InvalidInput: A row cannot be worked on; which one is found by halving.
+        OperatorUnusable: The operator can work on no row.
         TypeError: The operator gave something that it does not declare.
     """
     arrays = [columns[name] for name in spec.inputs]
+    num_rows = len(arrays[0])
     found = spec.function(*arrays, **settings)
+    failed: list[str | None] | None = None
+    if isinstance(found, Mapping) and FAILED_ROWS in found:
+        failed = pa.array(found[FAILED_ROWS], pa.string()).to_pylist()
+        if len(failed) != num_rows:
+            raise TypeError(f"operator {spec.name} gave {len(failed):,} values of {FAILED_ROWS} for {num_rows:,} rows")
+        found = {name: value for name, value in found.items() if name != FAILED_ROWS}
     values = _named(spec, found)
-    return {name: output_array(spec, name, values[name], num_rows=len(arrays[0])) for name in spec.outputs}
+    return BatchResult(
+        {name: output_array(spec, name, values[name], num_rows=num_rows) for name in spec.outputs}, failed
+    )
 
 
 def apply_to_table(spec: OperatorSpec, table: pa.Table, settings: Mapping[str, object]) -> pa.Table:

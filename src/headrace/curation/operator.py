@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, get_type_hints
 
 from headrace.curation.media import Media
-from headrace.curation.operator_spec import ColumnChoice, InputKind, Needs, OperatorKind, OperatorSpec
+from headrace.curation.operator_spec import (
+    ChosenBySettings,
+    ColumnChoice,
+    InputKind,
+    Needs,
+    OperatorKind,
+    OperatorSpec,
+)
 from headrace.curation.settings import REQUIRED, Setting, setting_docs
 from headrace.errors import InvalidInput
 
@@ -58,6 +65,8 @@ def operator(
     keys: str | None = None,
     reads: ColumnChoice | None = None,
     is_rowwise: bool = False,
+    batch_rows: str | None = None,
+    chosen: ChosenBySettings | None = None,
     gil_free: bool = False,
     gpu: float = 0.0,
     gpu_optional: bool = False,
@@ -66,15 +75,17 @@ def operator(
 ) -> Callable[[Callable[Parameters, Result]], Operator[Parameters, Result]]:
     """Make an operator of a function.
 
-    Positional parameters name the columns that it reads; one annotated `Media` gets media. Keyword-only parameters are
-    settings: annotated, with defaults, their meaning in the docstring's "Args:". It gives one value, a dict with the
-    names of `outputs`, or `Drop`; it raises `InvalidInput` for a row that cannot be worked on.
+    Positional parameters name the columns that it reads; one annotated `Media` gets media, in a batch operator one
+    annotated `list[Media | None]`. Keyword-only parameters are settings: annotated, with defaults, their meaning in the
+    docstring's "Args:". It gives one value, a dict with the names of `outputs`, or `Drop`; it raises `InvalidInput` for
+    a row that cannot be worked on, and `OperatorUnusable` where it can work on none.
 
     Args:
         name: Lower case with a dot, such as "image.blur".
         outputs: Arrow type of each column that it gives; empty where it only drops rows.
         version: Raise it when the same input gives other output: what was computed before is computed anew.
-        batch: The function takes and gives arrow arrays [num_rows].
+        batch: The function takes and gives arrow arrays [num_rows]. A dict may hold `_failed` as well: why a row cannot
+            be worked on, null where it can.
         table: The function takes a `pa.Table` and gives one of as many rows in the same order: `outputs`, and
             `_dropped` with the reason where a row leaves, perhaps also `_dropped_value` and `_dropped_threshold`: what
             was measured of it and what it was held against. The table holds `_id`.
@@ -84,6 +95,8 @@ def operator(
         keys: Setting whose columns say which rows a table operator must see together; by default all.
         reads: Columns that a table operator reads where its settings do not name them.
         is_rowwise: The table operator looks at each row by itself.
+        batch_rows: Setting that says how many rows a batch operator takes in one call; by default all of a chunk.
+        chosen: Gives the types of the outputs, and code that counts, where they depend on the settings.
         gil_free: It spends its time outside of the GIL, and several threads may call it at once: it changes nothing
             that calls share, and its libraries allow it. Its first call in a process is made by one thread while the
             others wait, so what it loads and keeps is loaded once. Recipes run a stage whose operators all are free
@@ -113,8 +126,12 @@ def operator(
         if memory_bytes < 0:
             raise InvalidInput(f"operator {name}: memory_bytes is {memory_bytes!r}; expected a number from 0")
         inputs, settings = _read_signature(function, name=name, kind=kind)
-        for role, names in (("keys", [] if keys is None else [keys]), ("replaces", list(replaces))):
-            missing = [word for word in names if word not in (settings if role == "keys" else inputs)]
+        for role, names in (
+            ("keys", [] if keys is None else [keys]),
+            ("batch_rows", [] if batch_rows is None else [batch_rows]),
+            ("replaces", list(replaces)),
+        ):
+            missing = [word for word in names if word not in (inputs if role == "replaces" else settings)]
             if missing:
                 raise InvalidInput(f"operator {name}: {role} names {missing[0]!r}, which the function does not have")
         spec = OperatorSpec(
@@ -130,6 +147,8 @@ def operator(
             keys=keys,
             reads=reads,
             is_rowwise=is_rowwise,
+            batch_rows=batch_rows,
+            chosen=chosen,
             is_gil_free=gil_free,
             needs=Needs(gpu, memory_bytes, timeout_seconds, gpu_optional),
             library=library,
@@ -172,11 +191,16 @@ def _read_signature(
                 f"operator {name}: {parameter.name} has a default, so it is a setting; put it behind a *"
             )
         else:
-            inputs[parameter.name] = "media" if hints.get(parameter.name) is Media else _INPUT_OF_KIND[kind]
+            is_media = hints.get(parameter.name) in (Media, list[Media | None])
+            inputs[parameter.name] = "media" if is_media else _INPUT_OF_KIND[kind]
+            if is_media and (hints[parameter.name] is Media) != (kind == "sample"):
+                wanted = {"sample": "Media", "batch": "list[Media | None]", "table": "pa.Table"}[kind]
+                raise InvalidInput(
+                    f"operator {name}: {parameter.name} is annotated {parameter.annotation}; expected "
+                    f"{wanted}, as it works on each {kind}"
+                )
     if not inputs:
         raise InvalidInput(f"operator {name} reads no column; its positional parameters name them")
     if kind == "table" and len(inputs) > 1:
         raise InvalidInput(f"operator {name}: a table operator takes one table, not {len(inputs)} columns")
-    if kind != "sample" and "media" in inputs.values():
-        raise InvalidInput(f"operator {name}: media comes to sample operators only; leave out {kind}=True")
     return inputs, settings

@@ -57,6 +57,19 @@ class OperatorEntry(Protocol):
         """All settings with defaults filled in; raises `InvalidInput` where one is missing."""
         ...
 
+    @property
+    def code(self) -> tuple[tuple[str, str], ...]:
+        """Module and name of code that settings have chosen."""
+        ...
+
+    def with_settings(self, settings: Mapping[str, object]) -> OperatorEntry:
+        """The operator as bound settings make it; raises `InvalidInput` where they do not go together."""
+        ...
+
+    def output_columns(self, settings: Mapping[str, object]) -> Mapping[str, str]:
+        """For each output the name of its column."""
+        ...
+
     def identity(self, settings: Mapping[str, object]) -> Mapping[str, object]:
         """Bound settings as plain values for hashing; a file, such as a model, by the digest of its content."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,13 +14,30 @@ from headrace.schema.near_misses import near_miss_or_known
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ColumnChoice", "InputKind", "Needs", "OperatorKind", "OperatorSpec"]
+__all__ = ["Chosen", "ChosenBySettings", "ColumnChoice", "InputKind", "Needs", "OperatorKind", "OperatorSpec"]
 
 ColumnChoice = Callable[[Mapping[str, object], "pa.Schema"], "list[str]"]
 """(bound settings, schema) -> names of columns"""
 
 OperatorKind = Literal["sample", "batch", "table"]
 InputKind = Literal["media", "value", "array", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What an operator is with certain settings.
+
+    Attributes:
+        outputs: Types of its columns.
+        code: Module and name of functions and classes that the settings choose; what they do is part of the cache key.
+    """
+
+    outputs: Mapping[str, pa.DataType]
+    code: tuple[tuple[str, str], ...] = ()
+
+
+ChosenBySettings = Callable[[Mapping[str, object]], Chosen]
+"""bound settings -> what they choose; reads no file"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,9 @@ class OperatorSpec:
         keys: The setting of a table operator whose columns say which rows must come together; None: all rows.
         reads: The columns that a table operator reads where its settings do not name them.
         is_rowwise: A table operator that looks at each row by itself, so that parts of a table do as well.
+        batch_rows: The setting that says how many rows a batch operator takes in one call; None: all of a chunk.
+        chosen: What its settings choose; None: nothing.
+        code: Code that settings have chosen, see `Chosen`.
         is_gil_free: Spends its time outside of the GIL and may be called by several threads at once. A stage whose
             operators all are runs in threads that share a process.
         library: What computes it; several are separated by commas.
@@ -74,6 +94,9 @@ class OperatorSpec:
     keys: str | None = None
     reads: ColumnChoice | None = None
     is_rowwise: bool = False
+    batch_rows: str | None = None
+    chosen: ChosenBySettings | None = None
+    code: tuple[tuple[str, str], ...] = ()
     is_gil_free: bool = False
     needs: Needs = field(default_factory=Needs)
     library: str | None = None
@@ -107,13 +130,32 @@ class OperatorSpec:
     def identity(self, settings: Mapping[str, object]) -> dict[str, object]:
         """Bound settings as plain values for hashing: a file counts by its content, never by its name.
 
+        How the work is done and how a column is called do not count.
+
         Raises:
             NotFound: A file is not there.
         """
         return {
             name: _file_digest(value, operator=self.name, setting=name) if isinstance(value, Path) else value
             for name, value in settings.items()
+            if self.settings[name].role not in ("effort", "output")
         }
+
+    def with_settings(self, settings: Mapping[str, object]) -> OperatorSpec:
+        """The operator as bound settings make it: the types of its outputs, and the code that they choose.
+
+        Raises:
+            InvalidInput: They do not go together.
+        """
+        if self.chosen is None:
+            return self
+        found = self.chosen(settings)
+        return replace(self, outputs=dict(found.outputs), code=found.code, chosen=None)
+
+    def output_columns(self, settings: Mapping[str, object]) -> dict[str, str]:
+        """For each output the name of its column."""
+        named = [str(settings[name]) for name, setting in self.settings.items() if setting.role == "output"]
+        return {name: named[0] if named else name for name in self.outputs}
 
     def key_columns(self, settings: Mapping[str, object], schema: pa.Schema) -> tuple[str, ...]:
         """Columns whose equal values must come together in one table; empty: all rows must."""
@@ -154,6 +196,6 @@ def _file_digest(path: Path, *, operator: str, setting: str) -> str:
     from blake3 import blake3
 
     try:
-        return f"blake3:{blake3(path.read_bytes()).hexdigest()}"
+        return f"blake3:{blake3().update_mmap(path).hexdigest()}"
     except OSError as error:
         raise NotFound(f"{operator}: the file {str(path)!r} of setting {setting} cannot be read: {error}") from error

@@ -24,7 +24,7 @@ from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_columns import columns_after, missing_inputs
 from headrace.curation.replaced_media import AT, place_column, put_new_media, view_column
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
-from headrace.curation.stage_rows import StageRows, StageStore, row_sizes
+from headrace.curation.stage_rows import StageRows, StageStore, fixed_bytes, row_sizes
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
 
@@ -35,6 +35,7 @@ Measured = Callable[[pa.Table, int], NDArray[np.bool_]]
 
 
 _WAIT_SECONDS = 0.5
+_BATCHES = 4  # calls of an operator that says how many rows it takes, in one task
 
 
 class TaskRunner(Protocol):
@@ -232,10 +233,18 @@ class OperatorStage:
         for name in media:
             size = pc.struct_field(table.column(name).combine_chunks(), "size").fill_null(0)
             sizes += size.to_numpy(zero_copy_only=False)[rows]
+        # What comes out counts as well: latents are larger than the text or vector that they are made of.
+        outputs = [kind for idx in step_idxs for kind in self._steps[idx].spec.outputs.values()]
+        sizes += sum(fixed_bytes(kind) for kind in outputs if pa.types.is_fixed_size_list(kind))
+        most = self._chunk.rows
+        for idx in step_idxs:
+            setting = self._steps[idx].spec.batch_rows
+            if setting is not None:  # its rows take long, so workers share them, and a kill costs little
+                most = min(most, _BATCHES * int(str(self._steps[idx].settings[setting])))
         cuts: list[int] = []
         num_rows = num_bytes = 0
         for idx, size in enumerate(sizes.tolist()):
-            if num_rows and (num_rows >= self._chunk.rows or num_bytes + size > self._chunk.num_bytes):
+            if num_rows and (num_rows >= most or num_bytes + size > self._chunk.num_bytes):
                 cuts.append(idx)
                 num_rows = num_bytes = 0
             num_rows += 1

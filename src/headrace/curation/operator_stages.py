@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from headrace.curation.hub_files import is_hub_name, local_file
 from headrace.curation.operator_catalogue import OperatorCatalogue, OperatorEntry
 from headrace.curation.recipe_file.document import ReadStage
 from headrace.curation.recipe_file.fields import FusedFields, OperatorFields, SampleFields, UseFields
@@ -47,14 +48,17 @@ def compile_operators(
         place = node.at(["operator"])
         if entry.kind == "table":
             _refuse_for_tables(stage, fields, entry, place, problems)
-        for column in entry.outputs:
+        columns = _columns(stage, part, entry, node, problems)
+        settings = _settings(stage, part, entry, node, folder, problems)
+        for column in entry.output_columns(settings).values() if settings or not entry.settings else entry.outputs:
             if column in given_by:
                 problems.add(
                     f"{stage.subject}: {entry.name} and {given_by[column]} both give the column {column!r}", place
                 )
             given_by[column] = entry.name
-        columns = _columns(stage, part, entry, node, problems)
-        settings = _settings(stage, part, entry, node, folder, problems)
+        if settings:
+            with problems.noted(node.at(["settings"]) or place, subject=stage.subject):
+                entry = entry.with_settings(settings)
         uses.append(OperatorUse(entry, columns, tuple(settings.items())))
     return OperatorWork(tuple(uses), fields.where, _sampling(stage, fields.sample, problems))
 
@@ -124,7 +128,12 @@ def _settings(
             continue
         place = node.at(["settings", name])
         if setting.role == "file" and isinstance(value, str):
-            path = folder / value
+            try:
+                path = local_file(value, operator=entry.name, setting=name) if is_hub_name(value) else folder / value
+            except HeadraceError as error:
+                problems.add(f"{stage.subject}: {error.message}", place)
+                is_whole = False
+                continue
             if not path.is_file():
                 problems.add(f"{stage.subject}: setting {name!r}: there is no file {str(path)!r}", place)
                 is_whole = False

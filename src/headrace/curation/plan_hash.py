@@ -44,7 +44,7 @@ class PlanHash:
         digest: Of the whole plan.
         stages: Of each stage by its name, with all that it reads; data not included.
         works: The same without what it reads: with the content of its inputs it names a result.
-        uses: Of each operator of each stage, without the columns that it reads.
+        uses: Of each operator of each stage, without the columns that it reads, and what its own are called.
         sources: What the source hash of each operator covers, by the operator's name.
     """
 
@@ -146,7 +146,11 @@ class _Hashing:
         if not isinstance(stage.work, OperatorWork):
             return ()
         forms = [self._use_form(use, stage) for use in stage.work.uses]
-        return tuple(_digest({**form, "columns": None}) for form in forms)
+        # What was computed is known whatever the columns are called.
+        return tuple(
+            _digest({key: value for key, value in form.items() if key != "called"} | {"columns": None})
+            for form in forms
+        )
 
     def _use_form(self, use: OperatorUse, stage: StaticStage) -> dict[str, PlainForm]:
         entry = use.operator
@@ -155,7 +159,14 @@ class _Hashing:
             values = {name: plain_form(value) for name, value in settings.items()}
         except TypeError as error:
             raise InvalidInput(f"stage {stage.name!r}: a setting of {entry.name} cannot be hashed: {error}") from error
+        chosen: dict[str, PlainForm] = {}
+        called = dict(entry.output_columns(dict(use.settings)))
+        if any(name != column for name, column in called.items()):
+            chosen["called"] = dict(called)
+        if entry.code:  # absent elsewhere, so that keys of other operators stay as they are
+            chosen["code"] = [self._hasher.of_name(module, name).digest for module, name in entry.code]
         return {
+            **chosen,
             "name": entry.name,
             "version": entry.version,
             "kind": entry.kind,

@@ -190,33 +190,38 @@ class RecipePlan:
         timeout_seconds: float | None = 600.0,
         max_bad: str | int | None = None,
         retry_quarantined: bool = False,
+        ray_address: str | None = None,
         progress: Progress = NO_PROGRESS,
     ) -> Run:
         """Run every stage that is not known, and commit the outputs.
 
         Args:
-            memory: Ceiling for this process and its workers, such as "2GiB".
-            engine: "local": processes of this machine.
+            memory: Ceiling for this process and its workers, such as "2GiB"; with "ray" for each of them.
+            engine: "local": processes of this machine. "ray": a Ray cluster.
             workers: Chunks that operators work on at once, by default one for each core; 0 runs them in this process.
             timeout_seconds: For one row in one operator; a row that takes longer goes to quarantine.
             max_bad: Rows that may end in quarantine, a number or a share such as "1%"; `Run.within_limit` tells.
             retry_quarantined: Try rows in quarantine once more.
+            ray_address: host:port of a Ray cluster, "auto" for the one of this machine, or "local" to start one for
+                the run; None: RAY_ADDRESS, else "local".
 
         Raises:
             GateFailed: A check does not hold; no output was committed.
             InvalidRecipe: As `check_columns`; nothing ran.
             InvalidInput: An argument is none of the above, or a stage cannot work on its rows.
+            MissingExtra: The engine's library is not installed.
+            Unavailable: The cluster does not answer.
         """
         from headrace.curation.recipe_run import run_plan
 
-        if engine != "local":
-            raise InvalidInput(f"engine is {engine!r}: this version runs recipes with engine='local'")
         options = RunOptions(
             workers,
             parse_bytes(memory) if isinstance(memory, str) else memory,
             timeout_seconds,
             None if max_bad is None else BadRowLimit.parse(str(max_bad)),
             retry_quarantined,
+            engine=engine,
+            ray_address=ray_address,
         )
         return run_plan(self, options=options, progress=progress)
 

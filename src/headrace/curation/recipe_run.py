@@ -21,9 +21,9 @@ from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import Measured, OperatorStage
 from headrace.curation.output_commits import commit_output, committed_output
 from headrace.curation.recipe_plan import RecipePlan, source_key
+from headrace.curation.run_engine import run_engine
 from headrace.curation.run_options import RunOptions
 from headrace.curation.run_records import RunRecord, StageRecord, new_run_id, write_run
-from headrace.curation.run_workers import RunWorkers
 from headrace.curation.settings import Setting, SettingRole
 from headrace.curation.stage_result import DROPPED_SCHEMA, FAILED_SCHEMA, StageResult
 from headrace.curation.stage_rows import StageRows, StageStore
@@ -201,9 +201,7 @@ class _Running:
         self._options = options
         self._progress = progress
         self._steps = plan.steps
-        self._workers = RunWorkers(
-            plan.lake, plan.stage_store, sources=plan.sources, steps=self._steps, options=options
-        )
+        self._engine = run_engine(plan, options)
         self._scratch = Path(tempfile.mkdtemp(prefix="headrace-run-"))
         self._known: dict[str, StageRows] = {}
         self.stages: dict[str, RunStage] = {}
@@ -222,18 +220,20 @@ class _Running:
         )
 
     def close(self) -> None:
-        self._workers.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        try:
+            self._engine.close()
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def check_needs(self) -> None:
         """Raise `InvalidInput` where the machine lacks what an operator needs; one that is not called needs nothing."""
         try:
-            self._workers.check(self._steps)
+            self._engine.check(self._steps)
         except InvalidInput:
             if self._options.retries:
                 raise
             known = {stage.name for stage in self._plan.stages() if stage.cached or stage.to_do.at_most == 0}
-            self._workers.check(name for name in self._steps if name not in known)
+            self._engine.check(name for name in self._steps if name not in known)
 
     def run_stages(self) -> None:
         for name in self._plan.sources:
@@ -331,13 +331,14 @@ class _Running:
                 chunk=self._options.chunk,
                 retries=self._options.retries,
             )
-            return work.run(rows, runner=self._workers.runner(stage.name), progress=self._progress)
+            return work.run(rows, runner=self._engine.runner(stage.name), progress=self._progress)
         self._progress.start(f"stage {stage.name}")
         return run_table_stage(
             stage,
             {item.name: self._known[item.origin] for item in stage.inputs},
             stage_store=self._plan.stage_store,
             options=self._options,
+            engine=self._engine.tables(),
             folder=self._plan.folder,
             scratch=self._scratch,
             media=MediaAccess(

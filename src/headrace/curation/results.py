@@ -1,10 +1,12 @@
-"""What an operator may give for a row besides values."""
+"""What an operator may give for a row besides values, and how it says that it cannot work at all."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Drop", "Replace"]
+from headrace.errors import InvalidInput
+
+__all__ = ["Drop", "OperatorUnusable", "Replace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,10 @@ class Replace:
 
     column: str
     data: bytes
+
+
+class OperatorUnusable(InvalidInput):
+    """Raised by an operator that can work on no row at all, such as one whose model cannot be loaded: the run stops.
+
+    No row goes to quarantine for it.
+    """

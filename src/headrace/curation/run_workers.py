@@ -3,60 +3,28 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from headrace.curation.executor.gpus import visible_gpus
 from headrace.curation.executor.inline_runner import InlineRunner
-from headrace.curation.executor.losses import Loss
 from headrace.curation.executor.memory import held_bytes
 from headrace.curation.executor.placement import Placement, place_stage
 from headrace.curation.executor.pool import WorkerPool
-from headrace.curation.executor.spots import NOBODY
+from headrace.curation.executor.stage_runner import RunTasks, StageRunner
 from headrace.curation.executor.step import Step
-from headrace.curation.executor.task import Task
 from headrace.curation.ledger import Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.operator_stage import TaskRunner, ledger_base
 from headrace.curation.run_options import RunOptions
 from headrace.curation.sources import OpenSource
 from headrace.curation.stage_rows import StageStore
+from headrace.curation.table_stages.local_partitions import LocalTables
+from headrace.curation.table_stages.partition_workers import TableEngine
 from headrace.datasets.lake import Lake
 
-__all__ = ["RunWorkers"]
-
-
-@dataclass(frozen=True, slots=True)
-class _StageRunner:
-    """Numbers a stage's steps as the pool does, which knows those of all stages."""
-
-    pool: WorkerPool
-    offset: int
-    placed: Callable[[], Placement]
-
-    def run(
-        self,
-        tasks: Iterator[Task],
-        *,
-        done: Callable[[Task], None],
-        given_up: Callable[[Task, int, Loss], None],
-    ) -> None:
-        def shifted(task: Task, offset: int) -> Task:
-            return replace(task, step_idxs=tuple(idx + offset for idx in task.step_idxs))
-
-        first = next(tasks, None)
-        if first is None:  # then nothing is needed that the machine may lack
-            return
-        self.pool.run(
-            (shifted(task, self.offset) for task in itertools.chain([first], tasks)),
-            done=lambda task: done(shifted(task, -self.offset)),
-            given_up=lambda task, step_idx, loss: given_up(
-                shifted(task, -self.offset), step_idx if step_idx == NOBODY else step_idx - self.offset, loss
-            ),
-            placement=self.placed(),
-        )
+__all__ = ["RunWorkers", "step_offset", "step_timeouts", "worker_setup"]
 
 
 class RunWorkers:
@@ -95,11 +63,16 @@ class RunWorkers:
             ]
             snapshots = {name: source.snapshot for name, source in self._sources.items()}
             return InlineRunner(steps, ledgers, MediaAccess(snapshots, self._stage_store.store, self._stage_store.base))
+        return StageRunner(functools.partial(self._started, stage), step_offset(self._steps, stage))
+
+    def tables(self) -> TableEngine:
+        """What works on partitions of table stages."""
+        return LocalTables(self._options.num_workers or (os.cpu_count() or 1))
+
+    def _started(self, stage: str) -> RunTasks:
         if self._pool is None:
             self._pool = self._new_pool()
-        before = list(self._steps)[: list(self._steps).index(stage)]
-        offset = sum(len(self._steps[name]) for name in before)
-        return _StageRunner(self._pool, offset, functools.partial(self._placement, stage))
+        return functools.partial(self._pool.run, placement=self._placement(stage))
 
     def _placement(self, stage: str) -> Placement:
         memory_bytes = self._options.memory_bytes
@@ -119,18 +92,36 @@ class RunWorkers:
             self._pool = None
 
     def _new_pool(self) -> WorkerPool:
-        steps = [step for mine in self._steps.values() for step in mine]
-        setup = {
-            "sources": {name: [source.lake.uri, source.reference] for name, source in self._sources.items()},
-            "store": self._lake.uri,
-            "base": self._stage_store.base,
-            "steps": [step.to_json() for step in steps],
-            "ledgers": [ledger_base(self._stage_store, step) for step in steps],
-        }
-        limits = [step.spec.needs.timeout_seconds for step in steps]
+        setup = worker_setup(self._lake, self._stage_store, sources=self._sources, steps=self._steps)
         return WorkerPool(
             setup,
             num_workers=self._options.num_workers,
             memory_bytes=self._options.memory_bytes,
-            timeouts=[self._options.timeout_seconds if limit is None else limit for limit in limits],
+            timeouts=step_timeouts(self._steps, self._options),
         )
+
+
+def step_offset(steps: Mapping[str, Sequence[Step]], stage: str) -> int:
+    """Where the steps of a stage begin among those of all stages."""
+    before = list(steps)[: list(steps).index(stage)]
+    return sum(len(steps[name]) for name in before)
+
+
+def worker_setup(
+    lake: Lake, stage_store: StageStore, *, sources: Mapping[str, OpenSource], steps: Mapping[str, Sequence[Step]]
+) -> dict[str, Any]:
+    """What a worker process reads first, see `executor.worker`."""
+    every = [step for mine in steps.values() for step in mine]
+    return {
+        "sources": {name: [source.lake.uri, source.reference] for name, source in sources.items()},
+        "store": lake.uri,
+        "base": stage_store.base,
+        "steps": [step.to_json() for step in every],
+        "ledgers": [ledger_base(stage_store, step) for step in every],
+    }
+
+
+def step_timeouts(steps: Mapping[str, Sequence[Step]], options: RunOptions) -> list[float | None]:
+    """Seconds for one row in each step of all stages."""
+    limits = [step.spec.needs.timeout_seconds for mine in steps.values() for step in mine]
+    return [options.timeout_seconds if limit is None else limit for limit in limits]

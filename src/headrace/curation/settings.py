@@ -9,9 +9,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
 
+from headrace.curation.hub_files import local_file
 from headrace.errors import InvalidInput
 
-__all__ = ["REQUIRED", "Column", "Condition", "Setting", "SettingRole", "setting_docs"]
+__all__ = ["REQUIRED", "Column", "Condition", "Effort", "OutputName", "Setting", "SettingRole", "setting_docs"]
 
 Column = NewType("Column", str)
 """A setting of this type, or a list of it, names columns that a table operator reads."""
@@ -19,7 +20,13 @@ Column = NewType("Column", str)
 Condition = NewType("Condition", str)
 """A setting of this type is an expression by the rules of `where`; the columns in it are read."""
 
-SettingRole = Literal["value", "column", "condition", "file"]
+Effort = NewType("Effort", int)
+"""A setting of this type says how the work is done, never what comes out; results are kept whatever it is."""
+
+OutputName = NewType("OutputName", str)
+"""A setting of this type is the name of the only column that the operator gives."""
+
+SettingRole = Literal["value", "column", "condition", "effort", "file", "output"]
 
 
 class _Required(Enum):
@@ -51,12 +58,16 @@ class Setting:
 
     @property
     def role(self) -> SettingRole:
-        """What the value names: itself, columns, an expression over columns, or a file whose content counts."""
+        """What the value is: itself, columns, an expression over columns, a file whose content counts, and so on."""
         inner = _plain_types(self.type)
         if Path in inner:
             return "file"
         if Column in inner:
             return "column"
+        if Effort in inner:
+            return "effort"
+        if OutputName in inner:
+            return "output"
         return "condition" if Condition in inner else "value"
 
     @property
@@ -78,7 +89,7 @@ class Setting:
         from pydantic import ConfigDict, TypeAdapter, ValidationError
 
         if self.role == "file" and isinstance(value, str):
-            value = Path(value)
+            value = local_file(value, operator=operator, setting=self.name)
         try:
             return TypeAdapter(self.type, config=ConfigDict(strict=True)).validate_python(value)
         except ValidationError as error:
@@ -117,6 +128,8 @@ _NAMES: Final[dict[Any, str]] = {
     Path: "file",
     Column: "column",
     Condition: "expression",
+    Effort: "whole number",
+    OutputName: "column",
     type(None): "nothing",
 }
 

@@ -24,7 +24,7 @@ from headrace.storage.store import ObjectStore
 if TYPE_CHECKING:
     from headrace.datasets.lake import Lake
 
-__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore", "list_scopes", "row_sizes"]
+__all__ = ["ROW_COLUMNS", "StageRows", "StageRowsWriter", "StageStore", "fixed_bytes", "list_scopes", "row_sizes"]
 
 ROW_COLUMNS: Final = pa.schema(
     [
@@ -240,9 +240,21 @@ def row_sizes(table: pa.Table) -> NDArray[np.int64]:
         kind = column.type
         if _has_length(kind):
             sizes += pc.binary_length(column).fill_null(0).to_numpy().astype(np.int64)
+        elif pa.types.is_fixed_size_list(kind):
+            sizes += fixed_bytes(kind)
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
             sizes += np.concatenate([_list_sizes(chunk) for chunk in column.chunks] or [sizes[:0]])
     return sizes
+
+
+def fixed_bytes(kind: pa.DataType) -> int:
+    """Bytes of one value of a type of fixed size, such as a vector or a latent; 8 of any other."""
+    if pa.types.is_fixed_size_list(kind):
+        return int(kind.list_size) * fixed_bytes(kind.value_type)
+    try:
+        return -(-int(kind.bit_width) // 8)
+    except ValueError:  # a type without a width of its own
+        return 8
 
 
 def _list_sizes(lists: pa.Array) -> NDArray[np.int64]:
@@ -263,11 +275,7 @@ def _item_sizes(items: pa.Array) -> NDArray[np.int64]:  # [num_items]
     if pa.types.is_struct(kind):
         fields = [_item_sizes(pc.struct_field(items, [idx])) for idx in range(kind.num_fields)]
         return np.sum(fields, axis=0, dtype=np.int64) if fields else np.zeros(len(items), dtype=np.int64)
-    try:
-        width = -(-kind.bit_width // 8)
-    except ValueError:  # a type without a width of its own
-        width = 8
-    return np.full(len(items), width, dtype=np.int64)
+    return np.full(len(items), fixed_bytes(kind), dtype=np.int64)
 
 
 def _has_length(kind: pa.DataType) -> bool:

@@ -30,6 +30,7 @@ def steps_of(stage: StaticStage, keys: Sequence[str]) -> list[Step]:
         spec = use.operator
         if not isinstance(spec, OperatorSpec):
             raise TypeError(f"operator {spec.name} comes from a catalogue that only describes")
-        outputs = {name: name for name in spec.outputs}
-        steps.append(Step(spec, columns=dict(use.columns), outputs=outputs, settings=dict(use.settings), key=key))
+        settings = dict(use.settings)
+        columns = dict(use.columns)
+        steps.append(Step(spec, columns, outputs=spec.output_columns(settings), settings=settings, key=key))
     return steps

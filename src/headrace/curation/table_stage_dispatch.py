@@ -27,6 +27,7 @@ from headrace.curation.table_stages.command_environment import CommandEnvironmen
 from headrace.curation.table_stages.command_stage import run_command
 from headrace.curation.table_stages.filter_stage import filter_rows
 from headrace.curation.table_stages.merge_stage import run_merge
+from headrace.curation.table_stages.partition_workers import TableEngine
 from headrace.curation.table_stages.sql_stage import run_sql
 from headrace.curation.table_stages.table_operator_stage import run_table_operator
 from headrace.curation.table_stages.table_result import TableResult
@@ -45,6 +46,7 @@ def run_table_stage(
     *,
     stage_store: StageStore,
     options: RunOptions,
+    engine: TableEngine,
     folder: Path,
     scratch: Path,
     media: MediaAccess,
@@ -54,6 +56,7 @@ def run_table_stage(
 
     Args:
         inputs: Rows by the name that the stage calls them.
+        engine: What works on partitions of SQL and merges; all else runs in this process.
         folder: The recipe's; commands run there.
         scratch: For files that are gone when the run ends.
         media: Bytes for commands.
@@ -63,7 +66,8 @@ def run_table_stage(
         InvalidInput: The stage's SQL, command or operator cannot work on these rows.
     """
     memory_bytes = options.memory_bytes or _MEMORY_BYTES
-    num_workers = options.num_workers or (os.cpu_count() or 1)
+    is_local = options.engine == "local"  # elsewhere the number is that of other machines
+    num_workers = (options.num_workers if is_local else 0) or (os.cpu_count() or 1)
     rows = next(iter(inputs.values()))
     match stage.work:
         case FilterWork(expression=expression):
@@ -90,6 +94,7 @@ def run_table_stage(
                 num_workers=num_workers,
                 scratch=scratch,
                 progress=progress,
+                engine=engine,
             )
             return _undropped(sum(item.num_rows for item in inputs.values()), given)
         case MergeWork(rules=rules):
@@ -101,6 +106,7 @@ def run_table_stage(
                 num_workers=num_workers,
                 scratch=scratch,
                 progress=progress,
+                engine=engine,
             )
             return _undropped(sum(item.num_rows for item in inputs.values()), merged)
         case CheckWork(sql=sql, message=message):

@@ -19,6 +19,7 @@ from headrace.curation.applying import (
 from headrace.curation.media import Media
 from headrace.curation.operator import Operator
 from headrace.curation.operator_spec import OperatorSpec
+from headrace.curation.results import OperatorUnusable
 from headrace.errors import InvalidInput, MissingExtra
 from headrace.schema.near_misses import near_miss_or_known
 
@@ -51,14 +52,16 @@ def run_operator(
         InvalidInput: An unknown setting, or one of another type; a column is missing.
         TypeError: The operator gave something that it does not declare.
     """
-    spec = op.spec
-    bound = spec.bind(settings)
+    bound = op.spec.bind(settings)
+    spec = op.spec.with_settings(bound)
     names = {name: name for name in spec.inputs} | dict(columns or {})
     if spec.kind == "table":
         return _run_on_table(spec, rows, bound)
     given = rows.to_pylist() if isinstance(rows, pa.Table) else list(rows)
     if spec.kind == "batch":
-        return _run_on_batch(spec, rows, given, names, bound)
+        found = _run_on_batch(spec, rows, given, names, bound)
+        called = spec.output_columns(bound)
+        return found.rename_columns([called.get(name, name) for name in found.column_names])
     return _run_on_rows(spec, given, names, bound)
 
 
@@ -90,23 +93,37 @@ def _run_on_batch(
     names: Mapping[str, str],
     settings: Mapping[str, object],
 ) -> pa.Table:
-    arrays = {
-        name: rows.column(names[name]).combine_chunks()
-        if isinstance(rows, pa.Table) and names[name] in rows.column_names
-        else pa.array([_value(row, names[name]) for row in given])
-        for name in spec.inputs
-    }
-    columns, failed = _halve(spec, arrays, settings, num_rows=len(given))
+    arrays: dict[str, pa.Array | list[Media | None]] = {}
+    for name, kind in spec.inputs.items():
+        if kind == "media":
+            arrays[name] = [_media(_value(row, names[name]), row_idx) for row_idx, row in enumerate(given)]
+        elif isinstance(rows, pa.Table) and names[name] in rows.column_names:
+            arrays[name] = rows.column(names[name]).combine_chunks()
+        else:
+            arrays[name] = pa.array([_value(row, names[name]) for row in given])
+    most = max(1, len(given) if spec.batch_rows is None else int(str(settings[spec.batch_rows])))
+    parts = [
+        _halve(spec, {name: values[start : start + most] for name, values in arrays.items()}, settings, num_rows=count)
+        for start in range(0, max(len(given), 1), most)
+        for count in [min(most, len(given) - start)]
+    ]
+    columns = {name: pa.concat_arrays([part[0][name] for part in parts]) for name in spec.outputs}
+    failed = [reason for part in parts for reason in part[1]]
     return pa.table({**columns, DROPPED: pa.nulls(len(given), pa.string()), FAILED: pa.array(failed, pa.string())})
 
 
 def _halve(
-    spec: OperatorSpec, arrays: Mapping[str, pa.Array], settings: Mapping[str, object], *, num_rows: int
+    spec: OperatorSpec,
+    arrays: Mapping[str, pa.Array | list[Media | None]],
+    settings: Mapping[str, object],
+    *,
+    num_rows: int,
 ) -> tuple[dict[str, pa.Array], list[str | None]]:
     """Outputs and reasons; a batch that fails is cut in halves until the row that did it is alone."""
     try:
-        return apply_to_batch(spec, arrays, settings), [None] * num_rows
-    except MissingExtra:
+        found = apply_to_batch(spec, arrays, settings)
+        return dict(found.values), found.failed or [None] * num_rows
+    except (MissingExtra, OperatorUnusable):
         raise
     except InvalidInput as error:
         if num_rows == 1:

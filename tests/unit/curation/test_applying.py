@@ -81,13 +81,26 @@ def test_batch_must_be_as_long_and_of_the_declared_type() -> None:
             return values
 
         spec = operator(name="test.batch", outputs={"a": pa.int64()}, batch=True)(called).spec
-        return apply_to_batch(spec, {"text": pa.array(["x", "y"])}, {})["a"]
+        return apply_to_batch(spec, {"text": pa.array(["x", "y"])}, {}).values["a"]
 
     assert batch_of(pa.array([1, 2], pa.int8())).type == pa.int64()
     with pytest.raises(TypeError, match="gave 1 values of a for 2 rows"):
         batch_of(pa.array([1]))
     with pytest.raises(TypeError, match="declares a as int64"):
         batch_of(pa.array(["p", "q"]))
+
+
+def test_batch_tells_rows_that_it_cannot_work_on() -> None:
+    def batch_of(failed: object) -> list[str | None] | None:
+        def called(text: pa.Array) -> dict[str, object]:
+            return {"a": pa.array([1, None]), "_failed": failed}
+
+        spec = operator(name="test.batch", outputs={"a": pa.int64()}, batch=True)(called).spec
+        return apply_to_batch(spec, {"text": pa.array(["x", "y"])}, {}).failed
+
+    assert batch_of([None, "größer als erlaubt"]) == [None, "größer als erlaubt"]
+    with pytest.raises(TypeError, match="gave 1 values of _failed for 2 rows"):
+        batch_of(["x"])
 
 
 def test_table_must_be_as_long_and_a_table() -> None:

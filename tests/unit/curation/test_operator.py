@@ -156,7 +156,7 @@ def _two_tables(a: pa.Table, b: pa.Table) -> pa.Table:
         (_plain, {"name": "blur"}, "expected lower-case words joined by dots"),
         (_plain, {"version": 0}, "expected a whole number from 1"),
         (_plain, {"batch": True, "table": True}, "exclude each other"),
-        (_plain, {"batch": True}, "media comes to sample operators only"),
+        (_plain, {"batch": True}, r"annotated .*Media.*; expected list\[Media \| None\], as it works on each batch"),
         (_plain, {"replaces": ["photo"]}, "replaces names 'photo'"),
         (_plain, {"keys": "by"}, "keys names 'by'"),
         (_two_tables, {"table": True}, "takes one table, not 2"),

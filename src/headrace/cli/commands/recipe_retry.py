@@ -10,13 +10,14 @@ from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.recipe_options import recipe_options
 from headrace.cli.recipe_targets import lake_option, plan_on_lake
-from headrace.cli.run_options import limit_options, run_to_end, worker_options
+from headrace.cli.run_options import engine_options, limit_options, run_to_end, worker_options
 
 
 @command("retry", example="headrace recipe retry recipe.yaml --quarantined --timeout 3600")
 @recipe_options
 @lake_option
 @click.option("--quarantined", is_flag=True, required=True, help="Try rows in quarantine once more.")
+@engine_options
 @worker_options
 @limit_options
 def retry(
@@ -26,6 +27,8 @@ def retry(
     settings: tuple[str, ...],
     lake: str | None,
     quarantined: bool,
+    engine: str,
+    ray_address: str | None,
     workers: int | None,
     memory: int | None,
     timeout: float,
@@ -44,4 +47,6 @@ def retry(
         timeout=timeout,
         max_bad=max_bad,
         retries=quarantined,
+        engine=engine,
+        ray_address=ray_address,
     )

@@ -10,13 +10,13 @@ from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.recipe_options import recipe_options
 from headrace.cli.recipe_targets import lake_option, plan_on_lake
-from headrace.cli.run_options import limit_options, run_to_end, worker_options
+from headrace.cli.run_options import engine_options, limit_options, run_to_end, worker_options
 
 
 @command("run", example="headrace recipe run recipe.yaml --memory 2GiB --max-bad 1%")
 @recipe_options
 @lake_option
-@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Where operators run.")
+@engine_options
 @worker_options
 @limit_options
 @click.option(
@@ -33,6 +33,7 @@ def run(
     settings: tuple[str, ...],
     lake: str | None,
     engine: str,
+    ray_address: str | None,
     workers: int | None,
     memory: int | None,
     timeout: float,
@@ -56,4 +57,5 @@ def run(
         max_bad=max_bad,
         retries=retries,
         engine=engine,
+        ray_address=ray_address,
     )

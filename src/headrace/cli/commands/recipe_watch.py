@@ -8,7 +8,7 @@ from headrace.cli.command import command
 from headrace.cli.output import Output
 from headrace.cli.recipe_options import load_recipe, recipe_options
 from headrace.cli.recipe_targets import lake_option, open_lake_of_recipe
-from headrace.cli.run_options import worker_options
+from headrace.cli.run_options import engine_options, worker_options
 from headrace.cli.watch_options import watch_options
 
 
@@ -16,6 +16,7 @@ from headrace.cli.watch_options import watch_options
 @recipe_options
 @lake_option
 @watch_options(interval="How long to wait between two looks at the sources.", once="Look once, run, and end.")
+@engine_options
 @worker_options
 def watch(
     output: Output,
@@ -25,6 +26,8 @@ def watch(
     lake: str | None,
     interval: float,
     once: bool,
+    engine: str,
+    ray_address: str | None,
     workers: int | None,
     memory: int | None,
 ) -> None:
@@ -38,7 +41,7 @@ def watch(
 
     recipe = load_recipe(file, settings)
     place = open_lake_of_recipe(recipe, file, lake)
-    options = RunOptions(workers=workers, memory_bytes=memory)
+    options = RunOptions(workers=workers, memory_bytes=memory, engine=engine, ray_address=ray_address)
     runs: list[dict[str, object]] = []
     for run in watch_recipe(recipe, place, interval_seconds=interval, once=once, options=options):
         runs.append(run.to_json())

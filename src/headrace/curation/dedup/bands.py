@@ -20,6 +20,9 @@ __all__ = ["banded_clusters", "banded_pairs", "choose_bands"]
 
 _BLOCK_TEXTS: Final = 1 << 16
 
+HashNumbers = Callable[[NDArray[np.uint64]], NDArray[np.uint64]]
+"""Of the same shape"""
+
 
 @functools.cache
 def choose_bands(threshold: float, *, num_perm: int) -> tuple[int, int]:
@@ -47,20 +50,23 @@ def banded_clusters(
     bands: int,
     rows: int,
     threshold: float | None,
+    hash_numbers: HashNumbers = mixed,
 ) -> NDArray[np.int64]:  # [num_texts]
     """A cluster for each text, as the smallest text in it: texts linked by pairs that agree in a band.
 
     Args:
         threshold: Pairs are linked only if their signatures agree in this share of places; None: all.
+        hash_numbers: Makes hashes of sums over signatures and bands. Equal hashes are looked at closely, so another
+            function changes the time and not the clusters.
     """
-    equal = EqualRows.of_values(_signature_codes(signatures), scope)
+    equal = EqualRows.of_values(_signature_codes(signatures, hash_numbers), scope)
     found = Components(equal.num_nodes)
     equal.join_equal(found)
     signatures = equal.first_of(signatures)  # [num_nodes, num_perm]
     nodes = np.arange(equal.num_nodes)
     groups = None if scope.is_across else equal.scope.codes
     sources = equal.scope.codes if scope.is_across else None
-    for keys, members in _band_keys(signatures, bands=bands, rows=rows):
+    for keys, members in _band_keys(signatures, bands=bands, rows=rows, hash_numbers=hash_numbers):
         link_buckets(found, nodes, keys, groups, _agreement(signatures, members, sources, threshold), sources=sources)
     return equal.row_clusters(found)
 
@@ -94,7 +100,7 @@ def banded_pairs(
 
 
 def _band_keys(
-    signatures: NDArray[np.uint32], *, bands: int, rows: int
+    signatures: NDArray[np.uint32], *, bands: int, rows: int, hash_numbers: HashNumbers = mixed
 ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32]]]:
     """(hash of a band [num_texts], the band itself [num_texts, rows]) for each band."""
     weights = drawn_numbers(rows, seed=1) | np.uint64(1)
@@ -103,7 +109,7 @@ def _band_keys(
         sums = np.zeros(len(signatures), dtype=np.uint64)
         for row in range(rows):
             sums += members[:, row] * weights[row]
-        yield (mixed(sums) >> np.uint64(32)).astype(np.uint32), members
+        yield (hash_numbers(sums) >> np.uint64(32)).astype(np.uint32), members
 
 
 def _agreement(
@@ -129,13 +135,13 @@ def _agreement(
     return nearness
 
 
-def _signature_codes(signatures: NDArray[np.uint32]) -> NDArray[np.int64]:
+def _signature_codes(signatures: NDArray[np.uint32], hash_numbers: HashNumbers) -> NDArray[np.int64]:
     """A number for each text, [num_texts]: equal only where signatures are."""
     weights = drawn_numbers(signatures.shape[1], seed=2) | np.uint64(1)
     sums = np.zeros(len(signatures), dtype=np.uint64)
     for place in range(signatures.shape[1]):
         sums += signatures[:, place] * weights[place]
-    _, first, codes = np.unique(mixed(sums), return_index=True, return_inverse=True)
+    _, first, codes = np.unique(hash_numbers(sums), return_index=True, return_inverse=True)
     codes = codes.reshape(-1).astype(np.int64)
     for start in range(0, len(signatures), _BLOCK_TEXTS):
         rows = np.arange(start, min(start + _BLOCK_TEXTS, len(signatures)))

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Components"]
+__all__ = ["Components", "Links"]
+
+_PENDING: Final = 1 << 18  # links that are joined at once: each time all nodes are looked at
+
+Links = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Both ends, each [num_links]"""
 
 
 class Components:
@@ -45,3 +53,17 @@ class Components:
                 if np.array_equal(roots, self.labels):
                     break
                 self.labels = roots
+
+    def join_all(self, pieces: Iterable[Links]) -> None:
+        """Join many small pieces in few steps; `labels` may lag behind until the end."""
+        pending: list[Links] = []
+        num_pending = 0
+        for piece in pieces:
+            pending.append(piece)
+            num_pending += len(piece[0])
+            if num_pending >= _PENDING:
+                self.join(*(np.concatenate(side) for side in zip(*pending)))
+                pending.clear()
+                num_pending = 0
+        if pending:
+            self.join(*(np.concatenate(side) for side in zip(*pending)))

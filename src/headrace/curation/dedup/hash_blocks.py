@@ -11,14 +11,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HashBlocks", "choose_blocks"]
+__all__ = ["PAIR_SECONDS", "HashBlocks", "choose_blocks"]
 
 _SAMPLE: Final = 1 << 15
 _KEY_BITS: Final = 32
 _MAX_TABLES: Final = 1_500
-# Measured on one core: a row sorted into a table, a pair compared.
-_ROW_SECONDS: Final = 1.5e-7
-_PAIR_SECONDS: Final = 5e-9
+# Measured on one core.
+PAIR_SECONDS: Final = 5e-9
+"""What it takes to compare two hashes."""
+_ROW_SECONDS: Final = 1.5e-7  # to sort a row into a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,25 @@ class HashBlocks:
             yield key
 
 
-def choose_blocks(hashes: NDArray[np.uint64], *, max_distance: int) -> HashBlocks:
+def choose_blocks(
+    hashes: NDArray[np.uint64],  # [num_hashes]
+    *,
+    max_distance: int,
+    pair_seconds: float = PAIR_SECONDS,
+) -> HashBlocks:
     """The blocks with which all pairs of at most so many differing bits cost the least, by an estimate.
 
     Of m blocks at most `max_distance` hold a bit that differs, so the others agree: with one block more than that,
     one does (pigeonhole), with two more, two do, which asks for more tables with longer keys and fewer pairs in each
     (Manku, Jain and Das Sarma, 2007). Bits that are nearly always the same are dealt to different blocks, so that no
     block says nothing. A choice of no block, one table in which all are compared, is taken for few hashes.
+
+    Args:
+        pair_seconds: What comparing two hashes costs; the dearer, the more tables.
     """
     num_hashes = len(hashes)
     best = HashBlocks((), 0)
-    least = num_hashes * num_hashes / 2 * _PAIR_SECONDS
+    least = num_hashes * num_hashes / 2 * pair_seconds
     if num_hashes < 2:
         return best
     varying = int(np.bitwise_or.reduce(hashes) ^ np.bitwise_and.reduce(hashes))
@@ -75,7 +84,7 @@ def choose_blocks(hashes: NDArray[np.uint64], *, max_distance: int) -> HashBlock
         bits = tuple(tuple(by_balance[idx::num_blocks]) for idx in range(num_blocks))
         agreements = [_agreement(_packed(sample, block)) for block in bits]
         pairs = _sum_of_products(agreements, num_equal) * num_hashes * num_hashes / 2
-        seconds = num_tables * num_hashes * _ROW_SECONDS + pairs * _PAIR_SECONDS
+        seconds = num_tables * num_hashes * _ROW_SECONDS + pairs * pair_seconds
         if seconds < least:
             best, least = HashBlocks(bits, num_equal), seconds
     return best

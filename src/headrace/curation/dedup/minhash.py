@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -26,26 +28,40 @@ def text_signatures(
     num_perm: int,
     seed: int,
     ignore_case: bool,
+    num_threads: int | None = None,
 ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
     """Signatures, [num_texts, num_perm], and which texts have any shingle, [num_texts].
 
-    Memory beside the signatures, 4 `num_perm` bytes a text, is that of some ten thousand texts.
+    Memory beside the signatures, 4 `num_perm` bytes a text, is that of some ten thousand texts a thread.
+
+    Args:
+        num_threads: By default one for each processor that the process may use.
     """
     signatures = np.zeros((len(texts), num_perm), dtype=np.uint32)
     is_filled = np.zeros(len(texts), dtype=np.bool_)
-    for start in range(0, len(texts), _BLOCK_TEXTS):
+
+    def fill(start: int) -> None:
         part = compared_texts(texts.slice(start, _BLOCK_TEXTS), ignore_case=ignore_case)
         shingles = shingles_of(part, unit=unit, size=size)
         signatures[start : start + len(part)] = minhash_signatures(shingles, num_perm=num_perm, seed=seed)
         is_filled[start : start + len(part)] = np.diff(shingles.offsets) > 0
+
+    with ThreadPoolExecutor(num_threads or _num_processors()) as threads:  # Arrow and NumPy work without the GIL
+        for _ in threads.map(fill, range(0, len(texts), _BLOCK_TEXTS)):
+            pass
     return signatures, is_filled
 
 
-def minhash_signatures(shingles: Shingles, *, num_perm: int, seed: int) -> NDArray[np.uint32]:
+def minhash_signatures(
+    shingles: Shingles, *, num_perm: int, seed: int, block_shingles: int = _BLOCK_SHINGLES
+) -> NDArray[np.uint32]:
     """The smallest hash of each text under each permutation, [num_texts, num_perm]; without shingles all ones.
 
     A permutation is a * hash + b modulo 2**32 with an odd a, so it is one of all hashes. Two signatures agree in a
     place with the probability that is the Jaccard similarity of the sets (Broder, 1997).
+
+    Args:
+        block_shingles: How many are permuted at once; changes the time alone.
     """
     factors = (drawn_numbers(num_perm, seed=seed, stream=1) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
     shifts = (drawn_numbers(num_perm, seed=seed, stream=2) >> np.uint64(32)).astype(np.uint32)
@@ -56,7 +72,7 @@ def minhash_signatures(shingles: Shingles, *, num_perm: int, seed: int) -> NDArr
     first = 0
     while first < len(filled):
         begin = int(ends[first] - counts[filled[first]])
-        last = max(first + 1, int(np.searchsorted(ends, begin + _BLOCK_SHINGLES, side="right")))
+        last = max(first + 1, int(np.searchsorted(ends, begin + block_shingles, side="right")))
         hashes = shingles.hashes[begin : int(ends[last - 1])]
         starts = ends[first:last] - counts[filled[first:last]] - begin
         permuted = np.empty_like(hashes)
@@ -85,3 +101,7 @@ def similarities(
         agrees = signatures[left[start:stop]] == signatures[right[start:stop]]
         found[start:stop] = np.count_nonzero(agrees, axis=1) / signatures.shape[1]
     return found
+
+
+def _num_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from headrace.curation.dedup.centroids import fit_centroids, nearest_centroids
-from headrace.curation.dedup.components import Components
+from headrace.curation.dedup.components import Components, Links
 from headrace.curation.dedup.equal_rows import EqualRows
 from headrace.curation.dedup.mixing import drawn_numbers, mixed
 from headrace.curation.dedup.scope import Scope
@@ -23,7 +24,6 @@ _NUM_ROUNDS: Final = 10
 _FITTED_PER_CENTROID: Final = 64
 _BLOCK: Final = 2_048  # vectors of a cell that are compared with the others at once
 _NUM_PIVOTS: Final = 8
-_PENDING: Final = 1 << 18
 
 
 def near_vector_clusters(
@@ -63,21 +63,16 @@ def near_vector_clusters(
     groups = np.zeros_like(members) if scope.is_across else equal.scope.codes[members]
     order = np.lexsort((members, groups, cells))
     opens = np.flatnonzero(np.diff(cells[order], prepend=-1) | np.diff(groups[order], prepend=-1))
-    pending: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    num_pending = 0
-    for start, stop in zip(opens.tolist(), [*opens[1:].tolist(), len(order)]):
-        cell = members[order[start:stop]]
-        sources = equal.scope.codes[cell] if scope.is_across else None
-        roots = _cell_components(nodes[cell], sources, threshold, products)
-        moved = np.flatnonzero(roots != np.arange(len(cell)))
-        pending.append((cell[moved], cell[roots[moved]]))
-        num_pending += len(moved)
-        if num_pending >= _PENDING:
-            found.join(*(np.concatenate(side) for side in zip(*pending)))
-            pending.clear()
-            num_pending = 0
-    if pending:
-        found.join(*(np.concatenate(side) for side in zip(*pending)))
+
+    def links() -> Iterator[Links]:
+        for start, stop in zip(opens.tolist(), [*opens[1:].tolist(), len(order)]):
+            cell = members[order[start:stop]]
+            sources = equal.scope.codes[cell] if scope.is_across else None
+            roots = _cell_components(nodes[cell], sources, threshold, products)
+            moved = np.flatnonzero(roots != np.arange(len(cell)))
+            yield cell[moved], cell[roots[moved]]
+
+    found.join_all(links())
     return equal.row_clusters(found)
 
 

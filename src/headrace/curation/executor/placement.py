@@ -11,7 +11,7 @@ from headrace.curation.executor.step import Step
 from headrace.errors import InvalidInput
 from headrace.units import format_bytes
 
-__all__ = ["ACT_SHARE", "WORKER_BYTES", "Placement", "place_stage"]
+__all__ = ["ACT_SHARE", "WORKER_BYTES", "Placement", "bound_to_gpu", "gpu_need", "place_stage"]
 
 ACT_SHARE = 0.85
 """Of the ceiling: what a worker takes between two looks must still fit."""
@@ -91,26 +91,36 @@ def _fitting(steps: Sequence[Step], need: int, memory_bytes: int, stage: str) ->
     return memory_bytes // need
 
 
-def _devices(steps: Sequence[Step], gpus: Callable[[], Sequence[str]], stage: str) -> tuple[str, ...]:
-    """CUDA_VISIBLE_DEVICES of each worker that can run at once; empty where none is needed, or where CPUs will do.
+def gpu_need(steps: Sequence[Step]) -> float:
+    """GPUs of each worker of a stage: a share of one, or a whole number.
 
     Operators of a stage work one after the other, so whole GPUs are shared; parts of one add up, since what is loaded
     stays.
     """
-    using = [step.spec for step in steps if step.spec.needs.gpu > 0]
-    if not using:
+    shares = [step.spec.needs.gpu for step in steps]
+    most = max(shares, default=0.0)
+    return float(round(most)) if most >= 1 else min(1.0, sum(shares))
+
+
+def bound_to_gpu(steps: Sequence[Step]) -> str | None:
+    """The operator that needs a GPU most and cannot do without; None where all can."""
+    strict = [step.spec for step in steps if step.spec.needs.gpu > 0 and not step.spec.needs.is_gpu_optional]
+    return max(strict, key=lambda spec: spec.needs.gpu).name if strict else None
+
+
+def _devices(steps: Sequence[Step], gpus: Callable[[], Sequence[str]], stage: str) -> tuple[str, ...]:
+    """CUDA_VISIBLE_DEVICES of each worker that can run at once; empty where none is needed, or where CPUs will do."""
+    need = gpu_need(steps)
+    if not need:
         return ()
-    most = max(using, key=lambda spec: spec.needs.gpu)
-    need = most.needs.gpu if most.needs.gpu >= 1 else min(1.0, sum(spec.needs.gpu for spec in using))
     found = gpus()
     turns = gpu_turns(found, need)
-    strict = [spec for spec in using if not spec.needs.is_gpu_optional]
-    if turns or not strict:
+    bound = bound_to_gpu(steps)
+    if turns or bound is None:
         return turns
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     where = "nvidia-smi and the driver list" if chosen is None else f"CUDA_VISIBLE_DEVICES={chosen!r} names"
     raise InvalidInput(
-        f"stage {stage!r}: {max(strict, key=lambda spec: spec.needs.gpu).name} needs {need:g} GPU"
-        f"{'' if need <= 1 else 's'}; {where} {len(found) or 'none'}. Run it where there are as many, or declare "
-        "gpu_optional=True if the operator also works without"
+        f"stage {stage!r}: {bound} needs {need:g} GPU{'' if need <= 1 else 's'}; {where} {len(found) or 'none'}. "
+        "Run it where there are as many, or declare gpu_optional=True if the operator also works without"
     )

@@ -27,7 +27,7 @@ from headrace.curation.executor.worker_process import WorkerProcess
 from headrace.errors import HeadraceError, InvalidInput
 from headrace.units import format_bytes
 
-__all__ = ["WorkerPool"]
+__all__ = ["WorkerPool", "rebuilt_error"]
 
 logger = logging.getLogger(__name__)
 
@@ -242,7 +242,7 @@ class WorkerPool:
             return
         head = message[0]
         if "error" in head:
-            raise _rebuilt(*head["error"])
+            raise rebuilt_error(*head["error"])
         if "ready" in head:
             worker.is_ready = True
             self._num_failed_starts = 0
@@ -334,7 +334,8 @@ def _exit_text(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _rebuilt(name: str, message: str) -> HeadraceError:
+def rebuilt_error(name: str, message: str) -> HeadraceError:
+    """An error that a worker told by the name of its class."""
     kind = getattr(errors, name, InvalidInput)
     found: HeadraceError = kind(message)
     return found

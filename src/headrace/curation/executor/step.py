@@ -75,11 +75,12 @@ def step_from_json(document: Mapping[str, Any]) -> Step:
     module, qualname = document["place"]
     found = getattr(import_module(module), qualname, None) if document["name"] not in BUILT_IN else None
     operator = found if isinstance(found, Operator) else find_operator(document["name"])
+    settings = operator.spec.bind(document["settings"])
     return Step(
-        operator.spec,
+        operator.spec.with_settings(settings),
         columns=document["columns"],
         outputs=document["outputs"],
-        settings=operator.spec.bind(document["settings"]),
+        settings=settings,
         key=document["key"],
     )
 

@@ -23,8 +23,8 @@ from headrace.curation.ledger import DONE, DROPPED, FAILED, block_schema
 from headrace.curation.media import Media
 from headrace.curation.media_access import MediaAccess
 from headrace.curation.replaced_media import pack_media, place_column, view_column
-from headrace.curation.results import Drop
-from headrace.errors import HeadraceError, MissingExtra, Unavailable
+from headrace.curation.results import Drop, OperatorUnusable
+from headrace.errors import HeadraceError, InvalidInput, MissingExtra, Unavailable
 from headrace.storage.store import ObjectStore
 
 __all__ = ["Started", "failed_block", "run_task"]
@@ -36,6 +36,14 @@ _MAX_ATTEMPTS = 3
 _BACK_OFF_SECONDS = 0.5
 _MESSAGE_LETTERS = 500
 _NO_TURN = contextlib.nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a batch operator gave for some rows of a task; it stays Arrow, as latents in Python lists take much more."""
+
+    places: NDArray[np.int64]  # [num_places]
+    values: Mapping[str, pa.Array]  # each [num_places]
 
 
 @dataclass(slots=True)
@@ -53,6 +61,7 @@ class _Column:
     thresholds: list[str | None] = field(init=False)
     values: dict[str, list[Any]] = field(init=False)
     replaced: dict[str, list[bytes | None]] = field(init=False)
+    batches: list[_Batch] = field(init=False)
 
     def __post_init__(self) -> None:
         num_rows = len(self.ids)
@@ -63,6 +72,7 @@ class _Column:
         self.thresholds = [None] * num_rows
         self.values = {name: [None] * num_rows for name in self.step.spec.outputs}
         self.replaced = {name: [None] * num_rows for name in self.step.spec.replaces}
+        self.batches = []
 
     def fail(self, place: int, error: BaseException) -> None:
         message = error.message if isinstance(error, HeadraceError) else str(error)
@@ -73,6 +83,8 @@ class _Column:
     def has_answer(self, rows: slice) -> bool:
         """Whether the operator gave anything for any of these rows: then it was called, and came back."""
         found = [*self.values.values(), *self.replaced.values()]
+        if any(array.null_count < len(array) for batch in self.batches for array in batch.values.values()):
+            return True
         return DROPPED in self.states[rows] or any(value is not None for column in found for value in column[rows])
 
     def drop(self, place: int, dropped: Drop) -> None:
@@ -87,12 +99,7 @@ class _Column:
         New media is written to the store first.
         """
         spec = self.step.spec
-        for name in spec.outputs:
-            try:
-                output_array(spec, name, self.values[name], num_rows=len(self.ids))
-            except TypeError:
-                self._fail_unfit(name)
-        arrays = {name: output_array(spec, name, self.values[name], num_rows=len(self.ids)) for name in spec.outputs}
+        arrays = {name: self._array(name) for name in spec.outputs}
         for name, contents in self.replaced.items():
             arrays[place_column(name)], arrays[view_column(name)] = pack_media(store, base, contents)
         return pa.table(
@@ -108,6 +115,17 @@ class _Column:
             },
             schema=block_schema(spec),
         )
+
+    def _array(self, name: str) -> pa.Array:
+        """All values of an output, [num_rows]."""
+        spec = self.step.spec
+        if spec.kind == "batch":
+            return _in_order([(batch.places, batch.values[name]) for batch in self.batches], spec.outputs[name], self)
+        try:
+            return output_array(spec, name, self.values[name], num_rows=len(self.ids))
+        except TypeError:
+            self._fail_unfit(name)
+        return output_array(spec, name, self.values[name], num_rows=len(self.ids))
 
     def _fail_unfit(self, name: str) -> None:
         values = self.values[name]
@@ -134,6 +152,7 @@ def run_task(
 
     Raises:
         MissingExtra: A library that a step needs is not installed.
+        OperatorUnusable: A step can work on no row.
     """
     columns = [_Column(steps[idx], idx, ids, task.attempt) for idx, ids in zip(task.step_idxs, task.ids, strict=True)]
     by_row = [column for column in columns if column.step.spec.kind == "sample"]
@@ -156,7 +175,7 @@ def run_task(
     for column in columns:
         if column.step.spec.kind == "batch":
             with _turn(column, first_calls, started, NOBODY):
-                _run_batch(column, task.table, np.arange(task.num_rows), started)
+                _run_batches(column, task, media, started)
     started(NOBODY, NOBODY)
     return [column.block(media.store, media.base) for column in columns]
 
@@ -227,7 +246,7 @@ def _run_row(
         try:
             found = apply_to_row(step.spec, arguments, step.settings)
             break
-        except MissingExtra:
+        except (MissingExtra, OperatorUnusable):
             raise
         except (Unavailable, ConnectionError, TimeoutError) as error:
             if attempt == _MAX_ATTEMPTS:
@@ -248,27 +267,82 @@ def _run_row(
             column.replaced[name][place] = content
 
 
-def _run_batch(column: _Column, table: pa.Table, places: NDArray[np.int64], started: Started) -> None:
-    """Rows of a batch that fails are halved down to those that made it fail."""
+def _run_batches(column: _Column, task: Task, media: MediaAccess, started: Started) -> None:
+    """All rows of a task, in as many calls as the operator's settings ask for; the clock begins anew with each."""
     step = column.step
-    rows = table.take(pa.array(places))
-    arrays = {name: _single(rows.column(step.columns[name])) for name in step.spec.inputs}
-    started(int(places[0]) if len(places) == 1 else NOBODY, column.step_idx)
+    most = task.num_rows if step.spec.batch_rows is None else int(str(step.settings[step.spec.batch_rows]))
+    names = sorted(set(_media_columns(step)))
+    for start in range(0, task.num_rows, max(most, 1)):
+        table = task.table.slice(start, most)
+        started(NOBODY, NOBODY)  # the operator is not to blame for the time that reading takes
+        for places, contents in media.runs(table, names):
+            ids = table.column("_id").take(pa.array(places)).to_pylist() if names else []
+            held = {name: [_media(*pair) for pair in zip(contents[name], ids, strict=True)] for name in names}
+            usable: list[int] = []
+            for idx, place in enumerate(places.tolist()):
+                broken = [item for name in names if isinstance(item := held[name][idx], HeadraceError)]
+                if broken:
+                    column.fail(start + place, broken[0])
+                else:
+                    usable.append(idx)
+            values = table.take(pa.array(places))
+            arguments: dict[str, pa.Array | list[Media | None]] = {}
+            for name, kind in step.spec.inputs.items():
+                source = step.columns[name]
+                arguments[name] = held[source] if kind == "media" else _single(values.column(source))
+            _run_batch(column, arguments, np.array(usable, np.int64), start + places, started)
+            started(NOBODY, NOBODY)
+
+
+def _run_batch(
+    column: _Column,
+    arguments: Mapping[str, pa.Array | list[Media | None]],  # each [num_rows]
+    chosen: NDArray[np.int64],  # rows that are worked on, [num_chosen]
+    places: NDArray[np.int64],  # of all rows in their task, [num_rows]
+    started: Started,
+) -> None:
+    """Rows of a batch that fails are halved down to those that made it fail."""
+    if not len(chosen):
+        return
+    step = column.step
+    mine = places[chosen]
+    taken = {
+        name: [values[idx] for idx in chosen.tolist()] if isinstance(values, list) else values.take(pa.array(chosen))
+        for name, values in arguments.items()
+    }
+    started(int(mine[0]) if len(mine) == 1 else NOBODY, column.step_idx)
     try:
-        found = apply_to_batch(step.spec, arrays, step.settings)
-    except MissingExtra:
+        found = apply_to_batch(step.spec, taken, step.settings)
+    except (MissingExtra, OperatorUnusable):
         raise
     except Exception as error:  # noqa: BLE001 - as for rows
-        if len(places) == 1:
-            column.fail(int(places[0]), error)
+        if len(chosen) == 1:
+            column.fail(int(mine[0]), error)
             return
-        for half in np.array_split(places, 2):  # [num_rows / 2]
-            _run_batch(column, table, half, started)
+        for half in np.array_split(chosen, 2):  # [num_chosen / 2]
+            _run_batch(column, arguments, half, places, started)
         return
-    for name, array in found.items():
-        values = column.values[name]
-        for place, value in zip(places.tolist(), array.to_pylist(), strict=True):
-            values[place] = value
+    column.batches.append(_Batch(mine, found.values))
+    for place, reason in zip(mine.tolist(), found.failed or (), strict=False):
+        if reason is not None:
+            column.fail(place, InvalidInput(reason))
+
+
+def _in_order(pieces: Sequence[tuple[NDArray[np.int64], pa.Array]], kind: pa.DataType, column: _Column) -> pa.Array:
+    """Values by the rows' places, [num_rows]; null where no piece has one, or where the row failed."""
+    num_rows = len(column.ids)
+    indices = np.full(num_rows, -1, dtype=np.int64)
+    start = 0
+    for places, _ in pieces:
+        indices[places] = np.arange(start, start + len(places))
+        start += len(places)
+    indices[np.array(column.states) == FAILED] = -1
+    if (indices < 0).all():
+        return pa.nulls(num_rows, kind)
+    values = pa.concat_arrays([_single(array) if isinstance(array, pa.ChunkedArray) else array for _, array in pieces])
+    if start == num_rows and np.array_equal(indices, np.arange(num_rows)):
+        return values
+    return values.take(pa.array(indices, mask=indices < 0))
 
 
 def _single(column: pa.ChunkedArray) -> pa.Array:

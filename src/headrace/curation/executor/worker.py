@@ -13,15 +13,12 @@ import threading
 import traceback
 from typing import Any, NoReturn
 
-import numpy as np
-
 from headrace.curation.executor.first_calls import FirstCalls
-from headrace.curation.executor.framing import read_message, table_from_bytes, write_message
+from headrace.curation.executor.framing import read_message, write_message
 from headrace.curation.executor.spots import Spots
 from headrace.curation.executor.step import step_from_json
-from headrace.curation.executor.task import Task
+from headrace.curation.executor.task_messages import task_from_message
 from headrace.curation.executor.task_running import run_task
-from headrace.curation.input_ids import ID_BYTES
 from headrace.curation.ledger import Ledger, block_schema
 from headrace.curation.media_access import MediaAccess
 from headrace.errors import HeadraceError
@@ -110,12 +107,7 @@ class _Lanes:
 
     def _run_task(self, head: dict[str, Any], body: bytes, ledgers: list[Ledger]) -> None:
         """Put the blocks of one task into the ledgers."""
-        table = table_from_bytes(body)
-        ids = [
-            np.frombuffer(table.column(f"_input{idx}").combine_chunks().buffers()[1], f"S{ID_BYTES}", table.num_rows)
-            for idx in range(len(head["steps"]))
-        ]
-        task = Task(table, tuple(head["steps"]), tuple(ids), head["attempt"])
+        task = task_from_message(head, body)
         slot: int = head["slot"]
 
         def started(place: int, step_idx: int) -> None:

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.curation.executor.framing import table_bytes, write_message
+from headrace.curation.executor.framing import write_message
 from headrace.curation.executor.spots import NOBODY, Spots
 from headrace.curation.executor.task import Task
-from headrace.curation.input_ids import id_array
+from headrace.curation.executor.task_messages import task_message
 
 __all__ = ["Flight", "WorkerProcess"]
 
@@ -83,10 +83,8 @@ class WorkerProcess:
         """Run a task as well; it says in this spot where it is."""
         self.flights[slot] = Flight(task, time.monotonic())
         self._spots.write(slot, NOBODY, NOBODY)
-        table = task.table
-        for idx, ids in enumerate(task.ids):
-            table = table.append_column(f"_input{idx}", id_array(ids))
-        self._messages.put(({"slot": slot, "steps": list(task.step_idxs), "attempt": task.attempt}, table_bytes(table)))
+        head, body = task_message(task)
+        self._messages.put(({"slot": slot, **head}, body))
 
     def end(self) -> None:
         """Kill it."""

@@ -9,13 +9,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 
-from headrace.curation.dedup.kept_rows import Action, Keep, keep_rows
+from headrace.curation.dedup.duplicate_rows import DuplicateRules, mark_duplicates
+from headrace.curation.dedup.kept_rows import Action, Keep
 from headrace.curation.dedup.near_hashes import near_hash_clusters
 from headrace.curation.dedup.read_columns import read_columns
-from headrace.curation.dedup.scope import comparison_scope
+from headrace.curation.dedup.scope import Scope
 from headrace.curation.hamming import hamming_distances
 from headrace.curation.operator import operator
-from headrace.curation.row_groups import row_ids
 from headrace.errors import InvalidInput
 
 __all__ = ["dedup_hamming"]
@@ -57,7 +57,6 @@ def dedup_hamming(
             best by a column, of equal ones the smallest `_id`.
         action: "mark" drops nothing, so that clusters can be looked at.
     """
-    ids = row_ids(rows, operator="dedup.hamming")
     values = rows.column(column).combine_chunks()
     if not pa.types.is_integer(values.type) or values.type.bit_width != 64:
         raise InvalidInput(
@@ -65,16 +64,25 @@ def dedup_hamming(
             "(uint64), as image.phash gives them"
         )
     hashes = values.fill_null(0).to_numpy(zero_copy_only=False).view(np.uint64)  # [num_rows]
-    hashed = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
-    scope = comparison_scope(rows, within=within, across=across, operator="dedup.hamming")
-    clusters = np.arange(rows.num_rows)
-    clusters[hashed] = hashed[near_hash_clusters(hashes[hashed], scope.of(hashed), max_distance=max_distance)]
-    kept = keep_rows(rows, ids, clusters, keep=keep)
-    distances: NDArray[np.uint8] = hamming_distances(hashes, hashes[kept.kept])  # [num_rows]
-    return kept.result(
-        distances,
-        name="distance",
-        threshold=max_distance,
-        is_near=lambda measured: measured <= max_distance,
-        action=action,
-    )
+    is_hashed = values.is_valid().to_numpy(zero_copy_only=False)  # [num_rows]
+    rules = DuplicateRules("dedup.hamming", within, across, keep, action)
+    return mark_duplicates(rows, is_hashed, _HashLikeness(hashes, max_distance), rules=rules)
+
+
+class _HashLikeness:
+    """By bits that differ, see `Likeness`."""
+
+    name = "distance"
+
+    def __init__(self, hashes: NDArray[np.uint64], max_distance: int) -> None:
+        self._hashes = hashes
+        self.threshold: float = max_distance
+
+    def clusters(self, rows: NDArray[np.int64], scope: Scope) -> NDArray[np.int64]:
+        return near_hash_clusters(self._hashes[rows], scope, max_distance=int(self.threshold))
+
+    def measured(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return hamming_distances(self._hashes[left], self._hashes[right])
+
+    def is_near(self, measured: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        return measured <= self.threshold

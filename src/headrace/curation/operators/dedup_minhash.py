@@ -6,16 +6,17 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import Field
 
 from headrace.curation.dedup.bands import banded_clusters, choose_bands
-from headrace.curation.dedup.kept_rows import Action, Keep, keep_rows
+from headrace.curation.dedup.duplicate_rows import DuplicateRules, mark_duplicates
+from headrace.curation.dedup.kept_rows import Action, Keep
 from headrace.curation.dedup.minhash import similarities, text_signatures
 from headrace.curation.dedup.read_columns import read_columns
-from headrace.curation.dedup.scope import comparison_scope
+from headrace.curation.dedup.scope import Scope
 from headrace.curation.dedup.shingles import ShingleUnit
 from headrace.curation.operator import operator
-from headrace.curation.row_groups import row_ids
 from headrace.errors import InvalidInput
 
 __all__ = ["dedup_minhash"]
@@ -74,7 +75,6 @@ def dedup_minhash(
             best by a column, of equal ones the smallest `_id`.
         action: "mark" drops nothing, so that clusters can be looked at.
     """
-    ids = row_ids(rows, operator="dedup.minhash")
     texts = rows.column(column).combine_chunks()
     if pa.types.is_dictionary(texts.type):
         texts = texts.cast(texts.type.value_type)
@@ -83,27 +83,36 @@ def dedup_minhash(
     signatures, is_filled = text_signatures(
         texts, unit=unit, size=size, num_perm=num_perm, seed=seed, ignore_case=ignore_case
     )
-    scope = comparison_scope(rows, within=within, across=across, operator="dedup.minhash")
-    bands, band_rows = choose_bands(threshold, num_perm=num_perm)
-    filled = np.flatnonzero(is_filled)
-    clusters = np.arange(rows.num_rows)
-    clusters[filled] = filled[
-        banded_clusters(
-            signatures if len(filled) == rows.num_rows else signatures[filled],
-            scope.of(filled),
+    rules = DuplicateRules("dedup.minhash", within, across, keep, action)
+    return mark_duplicates(rows, is_filled, _SignatureLikeness(signatures, threshold, verify=verify), rules=rules)
+
+
+class _SignatureLikeness:
+    """By places in which signatures agree, see `Likeness`."""
+
+    name = "similarity"
+
+    def __init__(self, signatures: NDArray[np.uint32], threshold: float, *, verify: bool) -> None:
+        self._signatures = signatures  # [num_rows, num_perm]
+        self.threshold = threshold
+        self._verify = verify
+
+    def clusters(self, rows: NDArray[np.int64], scope: Scope) -> NDArray[np.int64]:
+        num_rows, num_perm = self._signatures.shape
+        bands, band_rows = choose_bands(self.threshold, num_perm=num_perm)
+        return banded_clusters(
+            self._signatures if len(rows) == num_rows else self._signatures[rows],
+            scope,
             bands=bands,
             rows=band_rows,
-            threshold=threshold if verify else None,
+            threshold=self.threshold if self._verify else None,
         )
-    ]
-    kept = keep_rows(rows, ids, clusters, keep=keep)
-    measured = np.ones(rows.num_rows)
-    others = np.flatnonzero(kept.kept != np.arange(rows.num_rows))
-    measured[others] = similarities(signatures, others, kept.kept[others])
-    return kept.result(
-        measured,
-        name="similarity",
-        threshold=threshold,
-        is_near=lambda found: found >= threshold,
-        action=action,
-    )
+
+    def measured(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
+        found = np.ones(len(left))
+        others = np.flatnonzero(left != right)
+        found[others] = similarities(self._signatures, left[others], right[others])
+        return found
+
+    def is_near(self, measured: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return measured >= self.threshold

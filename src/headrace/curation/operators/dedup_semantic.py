@@ -6,16 +6,17 @@ from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import Field
 
-from headrace.curation.dedup.kept_rows import Action, Keep, keep_rows
+from headrace.curation.dedup.duplicate_rows import DuplicateRules, mark_duplicates
+from headrace.curation.dedup.kept_rows import Action, Keep
 from headrace.curation.dedup.near_vectors import near_vector_clusters
 from headrace.curation.dedup.read_columns import read_columns
-from headrace.curation.dedup.scope import comparison_scope
+from headrace.curation.dedup.scope import Scope
 from headrace.curation.dedup.unit_vectors import cosines, unit_vectors
 from headrace.curation.dedup.vector_products import available_products
 from headrace.curation.operator import operator
-from headrace.curation.row_groups import row_ids
 
 __all__ = ["dedup_semantic"]
 
@@ -68,30 +69,40 @@ def dedup_semantic(
             best by a column, of equal ones the smallest `_id`.
         action: "mark" drops nothing, so that clusters can be looked at.
     """
-    ids = row_ids(rows, operator="dedup.semantic")
     vectors, is_valid = unit_vectors(rows.column(column).combine_chunks(), subject=f"dedup.semantic: column {column!r}")
-    scope = comparison_scope(rows, within=within, across=across, operator="dedup.semantic")
-    valid = np.flatnonzero(is_valid)
-    clusters = np.arange(rows.num_rows)
-    clusters[valid] = valid[
-        near_vector_clusters(
-            vectors if len(valid) == rows.num_rows else vectors[valid],
-            scope.of(valid),
-            threshold=threshold,
-            num_cells=num_cells,
-            num_probes=num_probes,
-            seed=seed,
+    likeness = _VectorLikeness(vectors, threshold, num_cells=num_cells, num_probes=num_probes, seed=seed)
+    rules = DuplicateRules("dedup.semantic", within, across, keep, action)
+    return mark_duplicates(rows, is_valid, likeness, rules=rules)
+
+
+class _VectorLikeness:
+    """By cosines, see `Likeness`."""
+
+    name = "similarity"
+
+    def __init__(
+        self, vectors: NDArray[np.float32], threshold: float, *, num_cells: int | None, num_probes: int, seed: int
+    ) -> None:
+        self._vectors = vectors  # [num_rows, num_dimensions]
+        self.threshold = threshold
+        self._num_cells, self._num_probes, self._seed = num_cells, num_probes, seed
+
+    def clusters(self, rows: NDArray[np.int64], scope: Scope) -> NDArray[np.int64]:
+        return near_vector_clusters(
+            self._vectors if len(rows) == len(self._vectors) else self._vectors[rows],
+            scope,
+            threshold=self.threshold,
+            num_cells=self._num_cells,
+            num_probes=self._num_probes,
+            seed=self._seed,
             products=available_products(),
         )
-    ]
-    kept = keep_rows(rows, ids, clusters, keep=keep)
-    measured = np.ones(rows.num_rows)
-    others = np.flatnonzero(kept.kept != np.arange(rows.num_rows))
-    measured[others] = cosines(vectors, others, kept.kept[others])
-    return kept.result(
-        measured,
-        name="similarity",
-        threshold=threshold,
-        is_near=lambda found: found >= threshold,
-        action=action,
-    )
+
+    def measured(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
+        found = np.ones(len(left))
+        others = np.flatnonzero(left != right)
+        found[others] = cosines(self._vectors, left[others], right[others])
+        return found
+
+    def is_near(self, measured: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return measured >= self.threshold

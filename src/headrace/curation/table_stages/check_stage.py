@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.compared_sides import compared_sides
+from headrace.curation.table_stages.local_partitions import LocalTables
+from headrace.curation.table_stages.partition_workers import TableEngine
 from headrace.curation.table_stages.sql_plan import plan_sql
 from headrace.curation.table_stages.sql_stage import sql_tables
 from headrace.errors import GateFailed
@@ -53,6 +55,7 @@ def check_rows(
     """
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="check-", dir=scratch))
+    engine = LocalTables(num_workers)  # a check declares no key, so it has no partitions
     try:
         plan = plan_sql(
             stage_store,
@@ -60,14 +63,16 @@ def check_rows(
             sql=sql,
             key=(),
             memory_bytes=memory_bytes,
-            num_workers=num_workers,
+            engine=engine,
             scratch=folder,
         )
         schema = plan.query.columns.schema
         is_boolean = len(schema) == 1 and pa.types.is_boolean(schema.field(0).type)
         first: list[dict[str, object]] = []
         num_found = 0
-        for table in sql_tables(stage_store, inputs, plan, folder=folder, num_workers=num_workers, progress=progress):
+        for table in sql_tables(
+            stage_store, inputs, plan, folder=folder, num_workers=num_workers, engine=engine, progress=progress
+        ):
             first += table.slice(0, max(0, _SHOWN_ROWS - len(first))).to_pylist()
             num_found += table.num_rows
         if is_boolean and num_found <= 1:
@@ -75,9 +80,7 @@ def check_rows(
             if value is not True:
                 seen = ""
                 if value is not None:
-                    seen = _compared(
-                        stage_store, inputs, sql, memory_bytes=memory_bytes, folder=folder, num_workers=num_workers
-                    )
+                    seen = _compared(stage_store, inputs, sql, memory_bytes=memory_bytes, folder=folder, engine=engine)
                 raise GateFailed(f"{message}: {sql.strip()} gave {_shown(value)}{seen}")
         elif num_found:
             shown = "; ".join(_row(row) for row in first)
@@ -95,7 +98,7 @@ def _compared(
     *,
     memory_bytes: int,
     folder: Path,
-    num_workers: int,
+    engine: TableEngine,
 ) -> str:
     """What stood on the two sides of a comparison that is the whole check; empty where it is another kind of check."""
     sides = compared_sides(sql)
@@ -107,10 +110,10 @@ def _compared(
         sql=sides.statement,
         key=(),
         memory_bytes=memory_bytes,
-        num_workers=num_workers,
+        engine=engine,
         scratch=folder,
     )
-    tables = sql_tables(stage_store, inputs, plan, folder=folder, num_workers=num_workers)
+    tables = sql_tables(stage_store, inputs, plan, folder=folder, num_workers=engine.num_workers, engine=engine)
     row = next((row for table in tables for row in table.to_pylist()), None)
     return "" if row is None else f": {sides.name} is {_shown(row['found'])}, {_shown(row['wanted'])} wanted"
 

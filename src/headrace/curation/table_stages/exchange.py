@@ -1,33 +1,24 @@
-"""Rows dealt to partitions of a key: files that workers wrote, and which of their batches are a partition's."""
+"""Rows dealt to partitions of a key, and each partition worked on; the results in the order of the key."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.memory_budget import MemoryBudget
 from headrace.curation.table_stages.partition_bounds import partition_bounds
-from headrace.curation.table_stages.partition_views import PartitionView
-from headrace.curation.table_stages.worker_pool import Task, WorkerPool
-from headrace.datasets.columns import schema_to_json
+from headrace.curation.table_stages.partition_workers import Piece, TableEngine
 from headrace.progress import Progress
 from headrace.storage.parts import PartRecord
 
 __all__ = ["Exchange", "input_bytes"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scattered:
-    """A file that a worker has written."""
-
-    file: str
-    starts: Sequence[int]  # [num_partitions + 1], each partition's first batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +28,7 @@ class Exchange:
     Attributes:
         schemas: Of each input, the columns to take and the types to give them.
         input_bytes: Arrow bytes of these columns, estimated.
+        engine: What works on it.
         folder: For the files; the caller removes it.
     """
 
@@ -46,51 +38,46 @@ class Exchange:
     key: Sequence[str]
     input_bytes: int
     budget: MemoryBudget
+    engine: TableEngine
     folder: Path
     progress: Progress
 
-    def partitions(self, pool: WorkerPool, *, num_partitions: int) -> list[dict[str, PartitionView]]:
-        """The rows of each input by its name, partition by partition, ascending by key; equal keys are together."""
-        bounds = partition_bounds(self.stage_store, self.inputs, key=self.key, num_partitions=num_partitions)
-        scattered = self._scatter(pool, bounds)
+    def gathered(
+        self,
+        step: str,
+        arguments: Mapping[str, Any],
+        *,
+        num_partitions: int,
+        activity: str,
+        files: Sequence[str] = (),
+    ) -> Iterator[pa.Table]:
+        """What the step gives for the rows of all inputs, partition by partition; equal keys are together.
+
+        Args:
+            arguments: Of the step, beside the partition's rows.
+            activity: What the progress calls it.
+            files: Names of files in the folder that the step reads.
+        """
+        num_workers = self.budget.num_workers
+        with closing(self.engine.workers(self.stage_store, num_workers=num_workers, folder=self.folder)) as workers:
+            bounds = partition_bounds(self.stage_store, self.inputs, key=self.key, num_partitions=num_partitions)
+            self.progress.start("parting by key", total_rows=sum(rows.num_rows for rows in self.inputs.values()))
+            for num_rows in workers.scatter(self._pieces(), bounds, schemas=self.schemas):
+                self.progress.advance(rows=num_rows)
+            self.progress.start(activity)
+            for table in workers.gather(step, arguments, files=files):
+                self.progress.advance(rows=table.num_rows)
+                yield table
+
+    def _pieces(self) -> list[Piece]:
+        """What a worker can hold at once, about as much for each worker."""
         return [
-            {
-                name: PartitionView(
-                    self.schemas[name],
-                    tuple((each.file, each.starts[partition], each.starts[partition + 1]) for each in found),
-                )
-                for name, found in scattered.items()
-            }
-            for partition in range(bounds.num_rows + 1)
+            Piece(name, tuple(parts), tuple(_named(rows.schema, each) for each in self.key))
+            for name, rows in self.inputs.items()
+            for parts in self._neighbours(rows)
         ]
 
-    def fetch(self, part: PartRecord, file: str) -> None:
-        """Bring a part to a file, which appears when it is whole."""
-        temporary = f"{file}.partial"
-        Path(temporary).write_bytes(self.stage_store.part_data(part))
-        os.replace(temporary, file)
-
-    def _scatter(self, pool: WorkerPool, bounds: pa.Table) -> dict[str, list[_Scattered]]:
-        """Files of each input, cut at the bounds."""
-        edges = self.folder / "bounds.arrow"
-        with pa.OSFile(str(edges), "wb") as sink, pa.ipc.new_file(sink, bounds.schema) as writer:
-            writer.write_table(bounds)
-        self.progress.start("parting by key", total_rows=sum(rows.num_rows for rows in self.inputs.values()))
-        names: list[str] = []
-        tasks: list[Task] = []
-        for name, rows in self.inputs.items():
-            for piece in self._pieces(rows):
-                tasks.append(self._scatter_task(name, len(tasks), piece, edges))
-                names.append(name)
-        found: dict[str, list[_Scattered]] = {name: [] for name in self.inputs}
-        for name, task, answer in zip(names, tasks, pool.submit(tasks), strict=True):
-            result = answer.result()
-            self.progress.advance(rows=result["rows"])
-            found[name].append(_Scattered(task.arguments["out"], result["starts"]))
-        return found
-
-    def _pieces(self, rows: StageRows) -> list[list[PartRecord]]:
-        """Neighbouring parts that a worker can hold at once, about as much for each worker."""
+    def _neighbours(self, rows: StageRows) -> list[list[PartRecord]]:
         total = sum(each.num_rows for each in self.inputs.values())
         row_bytes = max(1, self.input_bytes // max(1, total))
         most = max(1, self.budget.piece_bytes // row_bytes)
@@ -105,26 +92,6 @@ class Exchange:
             pieces[-1].append(part)
             num_rows += part.num_rows
         return pieces
-
-    def _scatter_task(self, name: str, idx: int, piece: Sequence[PartRecord], edges: Path) -> Task:
-        files = [str(self.folder / f"{name}-{idx}-{number}.parquet") for number in range(len(piece))]
-
-        def fetch() -> None:
-            for part, file in zip(piece, files):
-                self.fetch(part, file)
-
-        def remove() -> None:
-            for file in files:
-                Path(file).unlink(missing_ok=True)
-
-        arguments = {
-            "files": files,
-            "schema": schema_to_json(self.schemas[name]),
-            "key": [_named(self.inputs[name].schema, each) for each in self.key],
-            "bounds": str(edges),
-            "out": str(self.folder / f"scattered-{idx}.arrow"),
-        }
-        return Task("scatter", arguments, prepare=fetch, finish=remove)
 
 
 def input_bytes(stage_store: StageStore, rows: StageRows, columns: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.curation.table_stages.partition_views import PartitionView
+from headrace.curation.table_stages.partition_views import PartitionView, TableView
 from headrace.curation.table_stages.result_columns import ResultColumns
 from headrace.curation.table_stages.statement_run import Engine
 
@@ -33,21 +33,42 @@ class Gatherer:
         out: str,
     ) -> dict[str, Any]:
         """Write `out`, an Arrow file that appears only when it is complete; gives {"rows": number of rows}."""
-        if self._engine is None:
-            self._engine = Engine(memory_bytes=memory_bytes, num_threads=1, folder=Path(folder))
-        result = ResultColumns.from_json(dict(columns))
-        tables = self._engine.run(
-            statement, {name: PartitionView.from_json(view) for name, view in views.items()}, columns=result
+        tables = self.tables(
+            {name: PartitionView.from_json(view).table() for name, view in views.items()},
+            statement=statement,
+            columns=columns,
+            memory_bytes=memory_bytes,
+            folder=Path(folder),
         )
         temporary = f"{out}.partial"
         num_rows = 0
         options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, result.schema, options=options) as writer:
+        schema = ResultColumns.from_json(dict(columns)).schema
+        with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
             for table in tables:
                 num_rows += table.num_rows
                 writer.write_table(table)
         os.replace(temporary, out)
         return {"rows": num_rows}
+
+    def tables(
+        self,
+        tables: Mapping[str, pa.Table],
+        *,
+        statement: str,
+        columns: Mapping[str, Any],
+        memory_bytes: int,
+        folder: Path,
+    ) -> Iterator[pa.Table]:
+        """The result over the rows of each input, batch by batch.
+
+        Args:
+            memory_bytes: Of DuckDB, which spills below `folder`; both count for the first partition of an engine.
+        """
+        if self._engine is None:
+            self._engine = Engine(memory_bytes=memory_bytes, num_threads=1, folder=folder)
+        views = {name: TableView(table) for name, table in tables.items()}
+        return self._engine.run(statement, views, columns=ResultColumns.from_json(dict(columns)))
 
     def close(self) -> None:
         """End the engine."""

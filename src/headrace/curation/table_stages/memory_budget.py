@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headrace.errors import InvalidInput
 
-__all__ = ["MemoryBudget", "divide_memory", "resident_bytes"]
+__all__ = ["MemoryBudget", "divide_memory", "memory_of_each", "resident_bytes"]
 
 MIB = 1 << 20
 _CALLER_BYTES = 96 * MIB  # what the caller adds: parts on their way through it, the result's part that is being written
@@ -49,6 +49,17 @@ def divide_memory(memory_bytes: int, *, num_workers: int) -> MemoryBudget:
         if engine >= _ENGINE_FLOOR_BYTES:
             return MemoryBudget(count, engine, min(room // 4, 192 * MIB), whole)
     return MemoryBudget(0, 0, 0, whole)
+
+
+def memory_of_each(memory_bytes: int, *, num_workers: int) -> MemoryBudget:
+    """Where workers do not share the caller's memory: each may take as much, and so may the caller.
+
+    Raises:
+        InvalidInput: As `divide_memory`.
+    """
+    whole = divide_memory(memory_bytes, num_workers=0).whole_engine_bytes
+    room = memory_bytes - _WORKER_BYTES
+    return MemoryBudget(num_workers, int(room * _ENGINE_SHARE), min(room // 4, 192 * MIB), whole)
 
 
 def resident_bytes() -> int:

@@ -17,7 +17,7 @@ from headrace.curation.table_stages.partition_views import PartitionView
 from headrace.curation.table_stages.source_vocabularies import Vocabulary
 from headrace.datasets.columns import schema_from_json
 
-__all__ = ["combined", "merge_partition"]
+__all__ = ["combined", "merge_partition", "merged_partition"]
 
 _BATCH_ROWS = 8_192
 
@@ -29,22 +29,16 @@ def merge_partition(
     vocabularies: Mapping[str, str],
     read: Sequence[Any],
     schema: Sequence[Any],
+    folder: str,
     out: str,
 ) -> dict[str, Any]:
     """Write `out`, an Arrow file that appears only when it is complete; gives {"rows": number of rows}.
 
-    Args:
-        vocabularies: Files by field.
-        read: Schema of the rows, see `read_schema`.
-        schema: Of the result.
+    Args: as `merged_partition`.
     """
-    checked = MergeRules.from_json(dict(rules))
     tables = {name: PartitionView.from_json(view).table() for name, view in views.items()}
-    table = merged_rows(
-        combined(tables, checked, schema_from_json(read)),
-        checked,
-        vocabularies={field: _vocabulary(path) for field, path in vocabularies.items()},
-        schema=schema_from_json(schema),
+    table = merged_partition(
+        tables, rules=rules, vocabularies=vocabularies, read=read, schema=schema, folder=Path(folder)
     )
     temporary = f"{out}.partial"
     options = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -52,6 +46,32 @@ def merge_partition(
         writer.write_table(table, max_chunksize=_BATCH_ROWS)
     os.replace(temporary, out)
     return {"rows": table.num_rows}
+
+
+def merged_partition(
+    tables: Mapping[str, pa.Table],
+    *,
+    rules: Mapping[str, Any],
+    vocabularies: Mapping[str, str],
+    read: Sequence[Any],
+    schema: Sequence[Any],
+    folder: Path,
+) -> pa.Table:
+    """The rows of one partition in their final order.
+
+    Args:
+        tables: Rows by input.
+        vocabularies: Names of files in the folder, by field.
+        read: Schema of the rows, see `read_schema`.
+        schema: Of the result.
+    """
+    checked = MergeRules.from_json(dict(rules))
+    return merged_rows(
+        combined(tables, checked, schema_from_json(read)),
+        checked,
+        vocabularies={field: _vocabulary(str(folder / name)) for field, name in vocabularies.items()},
+        schema=schema_from_json(schema),
+    )
 
 
 def combined(tables: Mapping[str, pa.Table], rules: MergeRules, schema: pa.Schema) -> pa.Table:

@@ -19,13 +19,11 @@ from headrace.curation.merge_columns import merged_schema, read_schema
 from headrace.curation.merge_rules import MergeRules
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.exchange import Exchange, input_bytes
-from headrace.curation.table_stages.gathering import read_gathered
-from headrace.curation.table_stages.memory_budget import MemoryBudget, divide_memory
+from headrace.curation.table_stages.local_partitions import LocalTables
 from headrace.curation.table_stages.merge_partition import combined
 from headrace.curation.table_stages.merged_rows import merged_rows
-from headrace.curation.table_stages.partition_views import PartitionView
+from headrace.curation.table_stages.partition_workers import TableEngine
 from headrace.curation.table_stages.source_vocabularies import Vocabulary, VocabularyCounter, check_rows
-from headrace.curation.table_stages.worker_pool import Task, WorkerPool
 from headrace.datasets.columns import schema_to_json
 from headrace.progress import NO_PROGRESS, Progress
 
@@ -49,6 +47,7 @@ def run_merge(
     scratch: Path,
     progress: Progress = NO_PROGRESS,
     num_partitions: int | None = None,
+    engine: TableEngine | None = None,
 ) -> StageRows:
     """One row of each identity, ascending by identity.
 
@@ -57,6 +56,7 @@ def run_merge(
         num_workers: Processes at most.
         scratch: A folder for temporary files of about the size of the inputs; what is made in it is removed.
         num_partitions: None chooses; for tests and measurements.
+        engine: What works on partitions; None: `num_workers` processes of this machine.
 
     Raises:
         InvalidInput: Columns that are not there, rows without identity or of unknown sources, scores that are none; or
@@ -67,9 +67,17 @@ def run_merge(
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="merge-", dir=scratch))
     try:
-        run = _Run(stage_store, inputs, rules, divide_memory(memory_bytes, num_workers=num_workers), folder, progress)
+        run = _Run(
+            stage_store,
+            inputs,
+            rules,
+            engine or LocalTables(num_workers),
+            memory_bytes,
+            folder=folder,
+            progress=progress,
+        )
         writer = stage_store.writer(run.schema)
-        for table in run.tables(num_workers=num_workers, num_partitions=num_partitions):
+        for table in run.tables(num_partitions=num_partitions):
             writer.add(table)
         return writer.finish()
     finally:
@@ -84,7 +92,9 @@ class _Run:
         stage_store: StageStore,
         inputs: Mapping[str, StageRows],
         rules: MergeRules,
-        budget: MemoryBudget,
+        engine: TableEngine,
+        memory_bytes: int,
+        *,
         folder: Path,
         progress: Progress,
     ) -> None:
@@ -94,19 +104,20 @@ class _Run:
         self._stage_store = stage_store
         self._inputs = inputs
         self._rules = rules
-        self._budget = budget
+        self._engine = engine
+        self._budget = engine.budget(memory_bytes)
         self._folder = folder
         self._progress = progress
         wanted = [*self._read.names, *([] if rules.source is None else [rules.source])]
         self._columns = {name: [each for each in schema.names if each in wanted] for name, schema in schemas.items()}
 
-    def tables(self, *, num_workers: int, num_partitions: int | None) -> Iterator[pa.Table]:
+    def tables(self, *, num_partitions: int | None) -> Iterator[pa.Table]:
         """The result in its order."""
         num_rows = sum(rows.num_rows for rows in self._inputs.values())
         self._progress.start("looking up vocabularies", total_rows=num_rows)
         vocabularies = self._vocabularies()
         size = sum(input_bytes(self._stage_store, rows, self._columns[name]) for name, rows in self._inputs.items())
-        number = self._num_partitions(size, num_workers) if num_partitions is None else num_partitions
+        number = self._num_partitions(size) if num_partitions is None else num_partitions
         has_workers = self._budget.num_workers > 0 and num_rows > 0
         _LOG.info("stage=merge partitions=%d bytes=%d workers=%d", number, size, self._budget.num_workers)
         if number > 1 and has_workers:
@@ -118,9 +129,9 @@ class _Run:
         yield merged_rows(table, self._rules, vocabularies=vocabularies, schema=self.schema)
         self._progress.advance(rows=num_rows)
 
-    def _num_partitions(self, size: int, num_workers: int) -> int:
+    def _num_partitions(self, size: int) -> int:
         is_small = size * _GROWTH <= self._budget.whole_engine_bytes
-        if is_small and (num_workers == 1 or size <= _SMALL_BYTES):
+        if is_small and (self._engine.num_workers == 1 or size <= _SMALL_BYTES):
             return 1
         fitting = math.ceil(size * _GROWTH / max(1, self._budget.engine_bytes))
         return min(max(math.ceil(size / _PARTITION_BYTES), fitting, 2 * self._budget.num_workers), _MOST_PARTITIONS)
@@ -148,11 +159,9 @@ class _Run:
     def _partitioned(
         self, size: int, num_partitions: int, vocabularies: Mapping[str, Vocabulary]
     ) -> Iterator[pa.Table]:
-        files = {}
-        for idx, (field, vocabulary) in enumerate(vocabularies.items()):
-            path = self._folder / f"vocabulary-{idx}.arrow"
-            vocabulary.write(path)
-            files[field] = str(path)
+        files = {field: f"vocabulary-{idx}.arrow" for idx, field in enumerate(vocabularies)}
+        for field, vocabulary in vocabularies.items():
+            vocabulary.write(self._folder / files[field])
         exchange = Exchange(
             stage_store=self._stage_store,
             inputs=self._inputs,
@@ -160,21 +169,23 @@ class _Run:
             key=[self._rules.identity],
             input_bytes=size,
             budget=self._budget,
+            engine=self._engine,
             folder=self._folder,
             progress=self._progress,
         )
-        with WorkerPool(self._budget.num_workers) as pool:
-            pool.start()
-            partitions = exchange.partitions(pool, num_partitions=num_partitions)
-            tasks = [self._task(views, idx, files) for idx, views in enumerate(partitions)]
-            self._progress.start("merging partitions")
-            for task, answer in zip(tasks, pool.submit(tasks)):
-                answer.result()
-                out = Path(task.arguments["out"])
-                for table in read_gathered(out):
-                    self._progress.advance(rows=table.num_rows)
-                    yield table
-                out.unlink()
+        arguments: dict[str, Any] = {
+            "rules": self._rules.to_json(),
+            "vocabularies": files,
+            "read": schema_to_json(self._read),
+            "schema": schema_to_json(self.schema),
+        }
+        return exchange.gathered(
+            "merge",
+            arguments,
+            num_partitions=num_partitions,
+            activity="merging partitions",
+            files=list(files.values()),
+        )
 
     def _sent(self, schema: pa.Schema, columns: list[str]) -> pa.Schema:
         """As `read_schema` has them: no dictionaries, which files of several batches do not mix."""
@@ -185,17 +196,6 @@ class _Run:
                 if name in columns
             ]
         )
-
-    def _task(self, views: Mapping[str, PartitionView], partition: int, vocabularies: Mapping[str, str]) -> Task:
-        arguments: dict[str, Any] = {
-            "views": {name: view.to_json() for name, view in views.items()},
-            "rules": self._rules.to_json(),
-            "vocabularies": dict(vocabularies),
-            "read": schema_to_json(self._read),
-            "schema": schema_to_json(self.schema),
-            "out": str(self._folder / f"merged-{partition}.arrow"),
-        }
-        return Task("merge", arguments)
 
 
 def _chunks(column: pa.ChunkedArray) -> Iterator[tuple[pa.Array, int]]:

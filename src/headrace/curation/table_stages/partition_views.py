@@ -1,4 +1,4 @@
-"""Rows of one partition of a key, from the Arrow files that scattering wrote, as a table of a statement."""
+"""Rows of one partition of a key: in the Arrow files that scattering wrote, and as a table of a statement."""
 
 from __future__ import annotations
 
@@ -11,16 +11,31 @@ import pyarrow as pa
 
 from headrace.datasets.columns import schema_from_json, schema_to_json
 
-__all__ = ["PartitionView"]
+__all__ = ["PartitionView", "TableView"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """Rows in memory.
+
+    Of such a table DuckDB knows the number of rows, which joins are planned by, and unlike Parquet's its statistics are
+    not led astray by NaN.
+    """
+
+    table: pa.Table
+
+    def create(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Give the rows a name."""
+        connection.register(name, self.table)
+
+    def drop(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """Let go of the rows."""
+        connection.unregister(name)
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionView:
-    """Batches of files of one schema.
-
-    DuckDB gets them as a table in memory: of that it knows the number of rows, which joins are planned by, and unlike
-    Parquet's its statistics are not led astray by NaN.
-    """
+    """Batches of files of one schema."""
 
     schema: pa.Schema
     batches: tuple[tuple[str, int, int], ...]  # file, first batch, end
@@ -34,14 +49,6 @@ class PartitionView:
         """What `to_json` made."""
         batches = tuple((file, first, end) for file, first, end in document["batches"])
         return cls(schema_from_json(document["schema"]), batches)
-
-    def create(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Give the rows a name."""
-        connection.register(name, self.table())
-
-    def drop(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        """Let go of the rows."""
-        connection.unregister(name)
 
     def table(self) -> pa.Table:
         """All rows."""

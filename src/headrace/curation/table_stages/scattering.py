@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headrace.datasets.columns import schema_from_json
 
-__all__ = ["partition_rows", "scatter"]
+__all__ = ["partition_rows", "scatter", "scattered"]
 
 
 def scatter(
@@ -29,22 +29,35 @@ def scatter(
         out: Appears only when it is complete. It lives for seconds, so it is not compressed.
     """
     kinds = schema_from_json(schema)
-    table = pa.concat_tables(
-        pq.read_table(file, columns=kinds.names, use_threads=False).select(kinds.names).cast(kinds) for file in files
-    ).combine_chunks()
     with pa.OSFile(bounds) as source:
         edges = pa.ipc.open_file(source).read_all()
-    order, counts = partition_rows(table.select(list(key)), edges.rename_columns(list(key)))
     temporary = f"{out}.partial"
     starts = [0]
+    num_rows = 0
     with pa.OSFile(temporary, "wb") as sink, pa.ipc.new_file(sink, kinds) as writer:
-        for places in np.split(order, np.cumsum(counts)[:-1]):  # [rows of the partition]
-            batches = table.take(pa.array(places)).combine_chunks().to_batches() if len(places) else []
+        for batches in scattered(files, schema=kinds, key=key, edges=edges):
             for batch in batches:
                 writer.write_batch(batch)
+                num_rows += batch.num_rows
             starts.append(starts[-1] + len(batches))
     os.replace(temporary, out)
-    return {"rows": table.num_rows, "starts": starts}
+    return {"rows": num_rows, "starts": starts}
+
+
+def scattered(
+    files: Iterable[str | BinaryIO],
+    *,
+    schema: pa.Schema,
+    key: Sequence[str],
+    edges: pa.Table,  # [num_partitions - 1], ascending
+) -> Iterator[list[pa.RecordBatch]]:
+    """The rows of each partition, partition after partition; arguments as for `scatter`."""
+    table = pa.concat_tables(
+        pq.read_table(file, columns=schema.names, use_threads=False).select(schema.names).cast(schema) for file in files
+    ).combine_chunks()
+    order, counts = partition_rows(table.select(list(key)), edges.rename_columns(list(key)))
+    for places in np.split(order, np.cumsum(counts)[:-1]):  # [rows of the partition]
+        yield table.take(pa.array(places)).combine_chunks().to_batches() if len(places) else []
 
 
 def partition_rows(

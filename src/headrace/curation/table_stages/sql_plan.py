@@ -10,7 +10,8 @@ from typing import Literal
 
 from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.exchange import input_bytes
-from headrace.curation.table_stages.memory_budget import MemoryBudget, divide_memory
+from headrace.curation.table_stages.memory_budget import MemoryBudget
+from headrace.curation.table_stages.partition_workers import TableEngine
 from headrace.curation.table_stages.stage_query import StageQuery, prepare_query
 
 __all__ = ["SqlPlan", "plan_sql"]
@@ -49,13 +50,14 @@ def plan_sql(
     sql: str,
     key: Sequence[str],
     memory_bytes: int,
-    num_workers: int,
+    engine: TableEngine,
     scratch: Path,
     num_partitions: int | None = None,
 ) -> SqlPlan:
     """Check the statement and choose; reads one part of each input to learn how large a row is.
 
     Args:
+        engine: What would work on partitions.
         num_partitions: None chooses; a number demands partitions wherever they are valid.
 
     Raises:
@@ -63,7 +65,7 @@ def plan_sql(
     """
     schemas = {name: rows.schema for name, rows in inputs.items()}
     query = prepare_query(sql, schemas, key=key, folder=scratch)
-    budget = divide_memory(memory_bytes, num_workers=num_workers)
+    budget = engine.budget(memory_bytes)
     inputs = {name: inputs[name] for name in query.reads}
     size = sum(input_bytes(stage_store, rows, query.reads[name]) for name, rows in inputs.items())
     num_rows = sum(rows.num_rows for rows in inputs.values())
@@ -79,7 +81,7 @@ def plan_sql(
         return whole("the memory has no room for a process beside this one")
     if num_partitions is None:
         fits = size * _GROWTH <= budget.whole_engine_bytes
-        if fits and (num_workers == 1 or size <= _SMALL_BYTES):
+        if fits and (engine.num_workers == 1 or size <= _SMALL_BYTES):
             return whole(f"about {size:,} bytes of input are small")
         quick = min(math.ceil(size / _QUICK_BYTES), _QUICK_PARTITIONS)
         fitting = math.ceil(size * _GROWTH / budget.engine_bytes)

@@ -19,11 +19,10 @@ from headrace.curation.stage_rows import StageRows, StageStore
 from headrace.curation.table_stages.engine_types import engine_schema
 from headrace.curation.table_stages.exchange import Exchange
 from headrace.curation.table_stages.file_views import FileView, write_empty_file
-from headrace.curation.table_stages.gathering import read_gathered
-from headrace.curation.table_stages.partition_views import PartitionView
+from headrace.curation.table_stages.local_partitions import LocalTables, fetch_part
+from headrace.curation.table_stages.partition_workers import TableEngine
 from headrace.curation.table_stages.sql_plan import SqlPlan, plan_sql
 from headrace.curation.table_stages.statement_run import Engine
-from headrace.curation.table_stages.worker_pool import Task, WorkerPool
 from headrace.progress import NO_PROGRESS, Progress
 
 __all__ = ["run_sql", "sql_tables"]
@@ -44,6 +43,7 @@ def run_sql(
     scratch: Path,
     progress: Progress = NO_PROGRESS,
     num_partitions: int | None = None,
+    engine: TableEngine | None = None,
 ) -> StageRows:
     """Run one SELECT over the inputs by their names; the order is that of the key, then of all other columns.
 
@@ -55,6 +55,7 @@ def run_sql(
         num_workers: Processes at most.
         scratch: A folder for temporary files of about the size of the inputs; what is made in it is removed.
         num_partitions: None chooses; for tests and measurements.
+        engine: What works on partitions; None: `num_workers` processes of this machine.
 
     Raises:
         InvalidInput: The SQL is wrong, depends on chance, or a value does not fit; or too little memory.
@@ -63,6 +64,7 @@ def run_sql(
     """
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="sql-", dir=scratch))
+    engine = engine or LocalTables(num_workers)
     try:
         plan = plan_sql(
             stage_store,
@@ -70,14 +72,21 @@ def run_sql(
             sql=sql,
             key=key,
             memory_bytes=memory_bytes,
-            num_workers=num_workers,
+            engine=engine,
             scratch=folder,
             num_partitions=num_partitions,
         )
         _LOG.info("stage=sql mode=%s partitions=%d reason=%s", plan.mode, plan.num_partitions, plan.reason)
         writer = stage_store.writer(plan.query.columns.schema)
         for table in sql_tables(
-            stage_store, inputs, plan, key=key, folder=folder, num_workers=num_workers, progress=progress
+            stage_store,
+            inputs,
+            plan,
+            key=key,
+            folder=folder,
+            num_workers=num_workers,
+            engine=engine,
+            progress=progress,
         ):
             writer.add(table)
         return writer.finish()
@@ -92,11 +101,12 @@ def sql_tables(
     *,
     folder: Path,
     num_workers: int,
+    engine: TableEngine,
     key: Sequence[str] = (),
     progress: Progress = NO_PROGRESS,
 ) -> Iterator[pa.Table]:
     """The result of a plan, batch by batch in its order; files are made in `folder`, which the caller removes."""
-    run = _Run(stage_store, inputs, plan, key, folder, progress)
+    run = _Run(stage_store, inputs, plan, key, engine, folder, progress)
     return run.whole(num_workers) if plan.mode == "whole" else run.partitioned()
 
 
@@ -109,6 +119,7 @@ class _Run:
         inputs: Mapping[str, StageRows],
         plan: SqlPlan,
         key: Sequence[str],
+        engine: TableEngine,
         folder: Path,
         progress: Progress,
     ) -> None:
@@ -126,6 +137,7 @@ class _Run:
             key=key,
             input_bytes=plan.input_bytes,
             budget=plan.budget,
+            engine=engine,
             folder=folder,
             progress=progress,
         )
@@ -141,7 +153,7 @@ class _Run:
             files = []
             for idx, part in enumerate(rows.parts):
                 files.append(str(self._folder / f"{name}-{idx}.parquet"))
-                self._exchange.fetch(part, files[-1])
+                fetch_part(self._stage_store, part, Path(files[-1]))
                 self._progress.advance(rows=part.num_rows)
             views[name] = FileView(tuple(files) or (self._empty(name),), self._plan.query.reads[name])
         self._progress.start("computing")
@@ -160,30 +172,14 @@ class _Run:
 
     def partitioned(self) -> Iterator[pa.Table]:
         """Partition by partition, in the order of the key."""
-        plan = self._plan
-        with WorkerPool(plan.budget.num_workers) as pool:
-            pool.start()
-            partitions = self._exchange.partitions(pool, num_partitions=plan.num_partitions)
-            tasks = [self._gather_task(views, idx) for idx, views in enumerate(partitions)]
-            self._progress.start("computing partitions")
-            for task, answer in zip(tasks, pool.submit(tasks)):
-                answer.result()
-                out = Path(task.arguments["out"])
-                for table in read_gathered(out):
-                    self._progress.advance(rows=table.num_rows)
-                    yield table
-                out.unlink()
-
-    def _gather_task(self, views: Mapping[str, PartitionView], partition: int) -> Task:
         arguments: dict[str, Any] = {
             "statement": self._plan.query.statement,
-            "views": {name: view.to_json() for name, view in views.items()},
             "columns": self._plan.query.columns.to_json(),
             "memory_bytes": self._plan.budget.engine_bytes,
-            "folder": str(self._folder),
-            "out": str(self._folder / f"gathered-{partition}.arrow"),
         }
-        return Task("gather", arguments)
+        return self._exchange.gathered(
+            "gather", arguments, num_partitions=self._plan.num_partitions, activity="computing partitions"
+        )
 
     def _empty(self, name: str) -> str:
         return write_empty_file(self._folder, self._inputs[name].schema)

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from headrace.curation.table_stages.file_views import FileView
-from headrace.curation.table_stages.partition_views import PartitionView
+from headrace.curation.table_stages.partition_views import TableView
 from headrace.curation.table_stages.result_columns import ResultColumns
 from headrace.datasets.sql_connection import open_locked_connection
 from headrace.datasets.sql_guard import read_engine_fault
@@ -36,7 +36,7 @@ class Engine:
         )
 
     def run(
-        self, statement: str, views: Mapping[str, FileView | PartitionView], *, columns: ResultColumns
+        self, statement: str, views: Mapping[str, FileView | TableView], *, columns: ResultColumns
     ) -> Iterator[pa.Table]:
         """The result, batch by batch.
 

@@ -41,7 +41,9 @@ def _multi_source_images(folder: Path, lake: Lake) -> list[Path]:
     truth.write_text("id,drawing\n" + "\n".join(lines) + "\n", encoding="utf-8")
     tokenizer = folder / "tokenizer.json"
     write_word_tokenizer(tokenizer, sorted({str(tag) for picture in crawled for tag in picture.row["tags"] or ()}))
-    return [truth, tokenizer]
+    encoder = folder / "encoder.onnx"
+    encoder.write_bytes(_packaged("encoder.onnx"))
+    return [truth, tokenizer, encoder]
 
 
 def _three_layers(folder: Path, lake: Lake) -> list[Path]:
@@ -95,8 +97,12 @@ def write_template(name: str, folder: Path) -> list[Path]:
     try:
         written = template.write_data(folder, connect(folder / "lake"))
         recipe = folder / "recipe.yaml"
-        recipe.write_bytes((files("headrace.curation.templates") / template.recipe).read_bytes())
+        recipe.write_bytes(_packaged(template.recipe))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return [recipe, folder / "lake", *written]
+
+
+def _packaged(name: str) -> bytes:
+    return (files("headrace.curation.templates") / name).read_bytes()

@@ -7,13 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from headrace.curation.dedup import hash_blocks
 from headrace.curation.dedup.hash_blocks import choose_blocks
 
 
 @pytest.mark.parametrize("distance", [1, 3])
-def test_near_hashes_agree_in_some_key(distance: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hash_blocks, "_PAIR_SECONDS", 1e-3)
+def test_near_hashes_agree_in_some_key(distance: int) -> None:
     random = np.random.default_rng(distance)
     origin = random.integers(0, 2**16, 1, dtype=np.uint64)
     flipped = [
@@ -21,7 +19,7 @@ def test_near_hashes_agree_in_some_key(distance: int, monkeypatch: pytest.Monkey
         for bits in combinations(range(16), distance)
     ]
     hashes = np.concatenate([origin, origin ^ np.array(flipped, dtype=np.uint64)])
-    blocks = choose_blocks(hashes, max_distance=distance)
+    blocks = choose_blocks(hashes, max_distance=distance, pair_seconds=1e-3)
     assert len(blocks.bits) - blocks.num_equal == distance
     agrees = np.zeros(len(hashes), dtype=np.bool_)
     for keys in blocks.keys(hashes):

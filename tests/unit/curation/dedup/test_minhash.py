@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from headrace.curation.dedup import minhash
 from headrace.curation.dedup.minhash import minhash_signatures, similarities, text_signatures
 from headrace.curation.dedup.shingles import Shingles
 
@@ -17,11 +16,10 @@ def shingles_from(sets: list[list[int]]) -> Shingles:
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 15])
-def test_signature_holds_the_smallest_of_each_permutation(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minhash, "_BLOCK_SHINGLES", block)
+def test_signature_holds_the_smallest_of_each_permutation(block: int) -> None:
     random = np.random.default_rng(2)
     sets = [random.integers(0, 2**32, size).tolist() for size in (0, 1, 3, 0, 20, 1, 0)]
-    found = minhash_signatures(shingles_from(sets), num_perm=16, seed=9)
+    found = minhash_signatures(shingles_from(sets), num_perm=16, seed=9, block_shingles=block)
     assert found.shape == (7, 16)
     for signature, part in zip(found, sets):
         alone = minhash_signatures(shingles_from([[each] for each in part]), num_perm=16, seed=9)

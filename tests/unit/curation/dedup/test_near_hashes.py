@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headrace.curation.dedup import hash_blocks, near_hashes
 from headrace.curation.dedup.near_hashes import near_hash_clusters
 from headrace.curation.dedup.scope import Scope
 from proofs.operators.dedup_oracles import clusters_by_scipy, generated_hashes
@@ -35,17 +35,20 @@ def planted(num_rows: int, *, seed: int) -> tuple[NDArray[np.uint64], NDArray[np
 
 
 @pytest.mark.parametrize("distance", [0, 1, 2, 5, 6, 8, 10, 16])
-@pytest.mark.parametrize("tables", ["as chosen", "as for many rows"])
-def test_clusters_are_those_of_all_pairs(distance: int, tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "costs",
+    [
+        pytest.param({}, id="as chosen"),
+        pytest.param({"pair_seconds": 1e-7, "max_bucket_pairs": 60}, id="as for many rows"),
+    ],
+)
+def test_clusters_are_those_of_all_pairs(distance: int, costs: dict[str, Any]) -> None:
     """Few rows are compared with all; so comparing is made dear, and buckets small, to take the way of many rows."""
-    if tables == "as for many rows":
-        monkeypatch.setattr(hash_blocks, "_PAIR_SECONDS", 1e-7)
-        monkeypatch.setattr(near_hashes, "_MAX_BUCKET_PAIRS", 60)
     hashes, sources = planted(500, seed=distance)
-    found = near_hash_clusters(hashes, everyone(len(hashes)), max_distance=distance)
+    found = near_hash_clusters(hashes, everyone(len(hashes)), max_distance=distance, **costs)
     assert found.tolist() == by_all_pairs(hashes, distance)
     for scope in (Scope(sources), Scope(sources, is_across=True)):
-        found = near_hash_clusters(hashes, scope, max_distance=distance)
+        found = near_hash_clusters(hashes, scope, max_distance=distance, **costs)
         assert found.tolist() == by_all_pairs(hashes, distance, scope)
 
 
@@ -62,9 +65,8 @@ def test_any_few_hashes(values: list[int], distance: int, num_sources: int, is_a
     assert found.tolist() == (by_all_pairs(hashes, distance, scope) if values else [])
 
 
-def test_no_pair_at_the_edge_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_pair_at_the_edge_is_missed() -> None:
     """Pairs of exactly the distance, the differing bits anywhere; none is near another pair."""
-    monkeypatch.setattr(hash_blocks, "_PAIR_SECONDS", 1e-7)
     random = np.random.default_rng(4)
     hashes = random.integers(0, 2**64, 1_000, dtype=np.uint64)
     others = hashes.copy()
@@ -72,9 +74,9 @@ def test_no_pair_at_the_edge_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
         for bit in random.choice(64, 8, replace=False):
             others[idx] ^= np.uint64(1) << np.uint64(bit)
     both = np.concatenate([hashes, others])
-    found = near_hash_clusters(both, everyone(len(both)), max_distance=8)
+    found = near_hash_clusters(both, everyone(len(both)), max_distance=8, pair_seconds=1e-7)
     assert found[1_000:].tolist() == found[:1_000].tolist() == list(range(1_000))
-    assert len(np.unique(near_hash_clusters(both, everyone(len(both)), max_distance=7))) == 2_000
+    assert len(np.unique(near_hash_clusters(both, everyone(len(both)), max_distance=7, pair_seconds=1e-7))) == 2_000
 
 
 def test_a_million_equal_hashes_cost_a_sort() -> None:

@@ -136,7 +136,7 @@ def resolved(identity: str, aliases: dict[str, str]) -> str:
             "have 1, 2 numbers; expected as many in each",
         ),
         ({"content": "contents"}, "no.* there. Did you mean 'content'"),
-        ({"content": "content", "radius": 11}, "radius"),
+        ({"content": "content", "radius": 13}, "radius"),
     ],
     ids=["content", "hash", "embedding", "column", "radius"],
 )

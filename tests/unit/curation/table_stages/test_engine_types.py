@@ -15,7 +15,7 @@ import pytest
 
 from headrace.curation.table_stages.engine_types import engine_schema, unlike_column
 from headrace.curation.table_stages.file_views import FileView
-from headrace.curation.table_stages.partition_views import PartitionView
+from headrace.curation.table_stages.partition_views import PartitionView, TableView
 from headrace.errors import InvalidInput
 
 _MOMENT = dt.datetime(2024, 2, 29, 23, 59, 59)
@@ -67,7 +67,8 @@ def test_column_is_the_same_from_parquet_and_from_arrow(tmp_path: Path, name: st
         writer.write_table(pq.read_table(tmp_path / "rows.parquet").cast(schema))
     connection = duckdb.connect()
     FileView((str(tmp_path / "rows.parquet"),), ("c",)).create(connection, "file")
-    PartitionView(schema, ((str(tmp_path / "rows.arrow"), 0, 1),)).create(connection, "arrow")
+    read = PartitionView(schema, ((str(tmp_path / "rows.arrow"), 0, 1),)).table()
+    TableView(read).create(connection, "arrow")
     found = [connection.sql(f"SELECT typeof(c), c::VARCHAR FROM {view}").fetchall() for view in ("file", "arrow")]
     connection.close()
     assert found[0] == found[1]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.curation.stage_rows import StageStore
+from headrace.curation.table_stages.local_partitions import LocalTables
 from headrace.curation.table_stages.sql_plan import plan_sql
 from headrace.curation.table_stages.sql_stage import run_sql
 from headrace.datasets.columns import MEDIA_VIEW_TYPE, media_field, media_kind
@@ -72,8 +73,9 @@ def test_statement_over_other_keys_runs_whole_and_says_why(
     store: StageStore, tmp_path: Path, sql: str, reason: str
 ) -> None:
     inputs = {"a": put_rows(store, LEFT), "b": put_rows(store, RIGHT)}
+    engine = LocalTables(2)
     plan = plan_sql(
-        store, inputs, sql=sql, key=["k"], memory_bytes=ROOM_BYTES, num_workers=2, scratch=tmp_path, num_partitions=4
+        store, inputs, sql=sql, key=["k"], memory_bytes=ROOM_BYTES, engine=engine, scratch=tmp_path, num_partitions=4
     )
     assert plan.mode == "whole"
     assert reason in str(plan)
@@ -82,8 +84,9 @@ def test_statement_over_other_keys_runs_whole_and_says_why(
 def test_partitions_are_planned_with_their_reason(store: StageStore, tmp_path: Path) -> None:
     inputs = {"a": put_rows(store, LEFT), "b": put_rows(store, RIGHT)}
     sql = "SELECT k, v, w FROM a JOIN b USING (k)"
+    engine = LocalTables(2)
     plan = plan_sql(
-        store, inputs, sql=sql, key=["k"], memory_bytes=ROOM_BYTES, num_workers=2, scratch=tmp_path, num_partitions=4
+        store, inputs, sql=sql, key=["k"], memory_bytes=ROOM_BYTES, engine=engine, scratch=tmp_path, num_partitions=4
     )
     assert plan.mode == "partitioned"
     assert "4 partitions of the key in 2 processes" in str(plan)
@@ -163,8 +166,10 @@ def test_media_stays_media_only_beside_its_own_row(store: StageStore, tmp_path: 
         ("SELECT _source, _row, _id, k, image FROM one UNION ALL SELECT 'two', _row, _id, k, image FROM two", False),
         ("SELECT a._source, a._row, a._id, a.k, b.image FROM one a JOIN one b USING (k)", False),
         (
-            "WITH all_of AS MATERIALIZED (SELECT * FROM one) "
-            "SELECT a._source, a._row, a._id, a.k, b.image FROM all_of a JOIN all_of b USING (k)",
+            (
+                "WITH all_of AS MATERIALIZED (SELECT * FROM one) "
+                "SELECT a._source, a._row, a._id, a.k, b.image FROM all_of a JOIN all_of b USING (k)"
+            ),
             False,
         ),
     ],

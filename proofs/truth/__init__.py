@@ -1,0 +1,1 @@
+"""Operators held against generated truth, or against a few lines that do the same slowly."""

@@ -1,0 +1,1 @@
+"""Recipes on a Ray cluster."""
