@@ -23,7 +23,7 @@ PEERS       := benchmarks/streaming/environments.toml
 PEERS_STAMP := .bench/streaming/.peers-$(call checksum,$(PEERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 check bench bench-stream bench-curation crash crash-curation order operators-evidence docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
+.PHONY: help demo test test-s3 check bench bench-stream bench-curation crash crash-curation truth order operators-evidence docs lock setup clean fmt fmt-check lint types contracts reference reference-check docs-build
 
 help:
 	@echo "make demo     the main job end to end, no network but for the first installation"
@@ -36,6 +36,7 @@ help:
 	@echo "make crash    kills, power cuts, races, bad stores and bit rot; exit code 1 if a lake loses anything (15 minutes)"
 	@echo "make order    the order of streams: every topology, kills, a billion rows, nodes; exit code 1 on a violation (10 minutes)"
 	@echo "make crash-curation  kills, crashes, hangs and edits of recipes; exit code 1 if a run loses or repeats anything (20 minutes)"
+	@echo "make truth    identities, near duplicates and prompts against generated truth; exit code 1 if a bar is missed (15 minutes)"
 	@echo "make operators-evidence  built-in operators against their oracles; exit code 1 if one is too far off (a minute)"
 	@echo "make docs     the documentation as pages: docs/_build/html"
 	@echo "make lock     pin what pyproject.toml and requirements/*.in ask for"
@@ -140,6 +141,10 @@ order: $(DEV_STAMP)
 # `make crash-curation SEED=7` does the same again, `make crash-curation ONLY=kills` runs one.
 crash-curation: $(DEV_STAMP)
 	@$(BIN)/python -m proofs.curation --full --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ONLY)
+
+# `make truth SEED=7` does the same again, `make truth ONLY=identity` runs one.
+truth: $(DEV_STAMP)
+	@$(BIN)/python -m proofs.truth --full --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ONLY)
 
 # Compares every built-in operator with its oracle, and notes what came out for `headrace operators list --evidence`.
 operators-evidence: $(DEV_STAMP)

@@ -10,7 +10,7 @@ import sys
 from proofs.package_main import run_package
 from proofs.truth.warm_up import warm_up
 
-PROOFS = ("identity", "old_media")
+PROOFS = ("identity", "old_media", "near_duplicates", "prompts", "memory")
 
 if __name__ == "__main__":
     sys.exit(
