@@ -200,7 +200,7 @@ class Snapshot:
         return sample
 
     def take(self, row_idxs: Sequence[int] | np.ndarray, *, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows with these numbers in the order asked, repeats included; media as verified bytes.
+        """The rows with these numbers, [num_wanted], in the order asked, repeats included; media as verified bytes.
 
         Raises:
             IndexError: A number is outside -num_rows … num_rows - 1.
@@ -222,7 +222,11 @@ class Snapshot:
         return pa.Table.from_batches(batches, schema=read_schema(self._selection, names))
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """All rows as a data frame; needs pandas."""
+        """All rows as a data frame.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
         try:
             import pandas  # noqa: F401, ICN001 - only whether it is there
         except ImportError as error:
