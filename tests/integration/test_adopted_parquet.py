@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import random
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +26,7 @@ from headrace.errors import DataCorrupted, InvalidInput
 from headrace.storage.containers import StoredContainer
 from headrace.storage.opening import open_store
 from tests.generated_media import image_bytes, video_bytes, wav_bytes
+from tests.killed_adoption import adopt_until_killed
 from tests.s3_buckets import Bucket
 
 _PAIR = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -388,27 +386,6 @@ def test_large_stored_files_pass_through_a_temporary_file(bucket: Bucket, tmp_pa
     assert large.table.equals(small.table)
 
 
-_KILLED = """
-import os, signal, sys
-import headrace
-from headrace.datasets import kept_indexes, parquet_indexing
-
-kept_indexes._WRITTEN_SECONDS = 0.0  # keep each index at once, so that the number is exact
-index = parquet_indexing.ParquetIndexer.index
-done = []
-
-def counted(self, container):
-    if len(done) >= int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    found = index(self, container)
-    done.append(container.uri)
-    return found
-
-parquet_indexing.ParquetIndexer.index = counted
-headrace.connect(sys.argv[1]).create_dataset("a", type="IMAGE_CLASS", source=sys.argv[2], media="reference")
-"""
-
-
 @contextmanager
 def _counted_files() -> Iterator[list[str]]:
     read: list[str] = []
@@ -427,8 +404,7 @@ def _counted_files() -> Iterator[list[str]]:
 
 def test_killed_adoption_does_not_read_again_what_it_had_indexed(lake: Lake, tmp_path: Path) -> None:
     source = _files(tmp_path / "files", 16, num_rows=10)
-    child = subprocess.run([sys.executable, "-c", _KILLED, tmp_path / "lake", source, "10"], check=False)
-    assert child.returncode == -signal.SIGKILL
+    adopt_until_killed(ParquetIndexer, tmp_path / "lake", source, type="IMAGE_CLASS", num_indexed=10)
     assert list(tmp_path.glob("lake/derived/adopt/*"))
     touched = source / "00001.parquet"
     pq.write_table(_table(10, first=10).slice(0, 9), touched)

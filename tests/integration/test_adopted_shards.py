@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
-import subprocess
-import sys
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -15,8 +12,10 @@ from typing import Any
 import pytest
 
 import headrace
+from headrace.datasets.shard_indexing import ShardIndex, ShardIndexer
 from headrace.errors import DataCorrupted, InvalidInput
 from tests.generated_media import image_bytes
+from tests.killed_adoption import adopt_until_killed
 from tests.s3_buckets import Bucket
 
 _NUM_MEMBERS = 4
@@ -133,49 +132,25 @@ def test_broken_members_of_shards_are_refused_or_left_out(tmp_path: Path) -> Non
     assert (commit.num_rows, commit.num_rejected, commit.rejected[0].member) == (1, 1, "b.png")
 
 
-_KILLED = """
-import os, signal, sys
-import headrace
-from headrace.datasets import kept_indexes, shard_indexing
-
-kept_indexes._WRITTEN_SECONDS = 0.0  # keep each index at once, so that the number is exact
-index = shard_indexing.ShardIndexer.index
-done = []
-
-def counted(self, container):
-    if len(done) >= int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    found = index(self, container)
-    done.append(container.uri)
-    return found
-
-shard_indexing.ShardIndexer.index = counted
-headrace.connect(sys.argv[1]).create_dataset("a", type="IMAGE_TEXT", source=sys.argv[2], media="reference")
-"""
-
-
 def test_killed_adoption_does_not_read_again_what_it_had_indexed(tmp_path: Path) -> None:
     source = _folder(tmp_path / "shards", 30)
-    child = subprocess.run([sys.executable, "-c", _KILLED, tmp_path / "lake", source, "20"], check=False)
-    assert child.returncode == -signal.SIGKILL
+    adopt_until_killed(ShardIndexer, tmp_path / "lake", source, type="IMAGE_TEXT", num_indexed=20)
     kept = list(tmp_path.glob("lake/derived/adopt/*"))
     assert kept
     # What is kept is not touched again, so shards that it covers may even be unreadable meanwhile.
-    from headrace.datasets import shard_indexing
-
     read: list[str] = []
-    index = shard_indexing.ShardIndexer.index
+    index = ShardIndexer.index
 
-    def counted(self: shard_indexing.ShardIndexer, container: Any) -> shard_indexing.ShardIndex:
+    def counted(self: ShardIndexer, container: Any) -> ShardIndex:
         read.append(container.uri)
         return index(self, container)
 
-    shard_indexing.ShardIndexer.index = counted  # type: ignore[method-assign]
+    ShardIndexer.index = counted  # type: ignore[method-assign]
     try:
         lake = headrace.connect(tmp_path / "lake")
         dataset = lake.create_dataset("a", type="IMAGE_TEXT", source=source, media="reference")
     finally:
-        shard_indexing.ShardIndexer.index = index  # type: ignore[method-assign]
+        ShardIndexer.index = index  # type: ignore[method-assign]
     assert len(read) <= 30 - 20 + (os.cpu_count() or 2)
     assert dataset.num_rows == 30 * _NUM_MEMBERS
     assert not list(tmp_path.glob("lake/derived/adopt/*"))
@@ -184,7 +159,7 @@ def test_killed_adoption_does_not_read_again_what_it_had_indexed(tmp_path: Path)
 
 def test_damaged_index_is_made_again(tmp_path: Path) -> None:
     source = _folder(tmp_path / "shards", 8)
-    subprocess.run([sys.executable, "-c", _KILLED, tmp_path / "lake", source, "6"], check=False)
+    adopt_until_killed(ShardIndexer, tmp_path / "lake", source, type="IMAGE_TEXT", num_indexed=6)
     for path in tmp_path.glob("lake/derived/adopt/*"):
         data = bytearray(path.read_bytes())
         data[-9] ^= 1

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pty
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import headrace
-from headrace.cli.main import cli
+from tests.cli_runs import run, run_json
 
 _ROWS = [{"id": "a", "v": 1}, {"id": "b", "v": 2}, {"id": "c", "v": 3}]
 
@@ -30,18 +27,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     dataset.commit([{"id": "d", "v": 4}], message="more")
     return tmp_path
-
-
-def run(*words: str, expect: int = 0) -> Result:
-    result = CliRunner().invoke(cli, list(words))
-    assert result.exit_code == expect, f"{words}\n{result.stdout}\n{result.stderr}\n{result.exception!r}"
-    return result
-
-
-def run_json(*words: str, expect: int = 0) -> Any:
-    result = run(*words, "--json", expect=expect)
-    assert "Next:" not in result.stderr
-    return json.loads(result.stdout)
 
 
 def _entries() -> int:

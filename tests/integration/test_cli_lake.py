@@ -9,17 +9,17 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
 import headrace
 from headrace.cli.command import HeadraceCommand
 from headrace.cli.lazy_group import LazyGroup
 from headrace.cli.main import cli
+from tests.cli_runs import run, run_json
 
 PART1 = [
     ("book a flight", "travel"),
@@ -64,18 +64,6 @@ def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.chdir(target)
     monkeypatch.delenv("HEADRACE_LAKE", raising=False)
     return target
-
-
-def run(*words: str, expect: int = 0) -> Result:
-    result = CliRunner().invoke(cli, list(words))
-    assert result.exit_code == expect, f"{words}\n{result.stdout}\n{result.stderr}\n{result.exception!r}"
-    return result
-
-
-def run_json(*words: str, expect: int = 0) -> Any:
-    result = run(*words, "--json", expect=expect)
-    assert "Next:" not in result.stderr
-    return json.loads(result.stdout)
 
 
 # -- create and commit ------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -155,9 +155,9 @@ def test_close_ranges_share_requests(server: FaultyS3Server) -> None:
     assert len(server.requests) == before + 3
 
 
-def test_missing_bucket_is_named(server: FaultyS3Server) -> None:
-    store = _open(server, bucket="nowhere")
-    for action in (
+def _calls(store: ObjectStore) -> list[Callable[[], object]]:
+    """One of each kind that reads or writes an object."""
+    return [
         lambda: store.get("a"),
         lambda: store.get_ranges("a", [(0, 1)]),
         lambda: store.stat("a"),
@@ -165,8 +165,12 @@ def test_missing_bucket_is_named(server: FaultyS3Server) -> None:
         lambda: store.put_new("a", b""),
         lambda: store.put("a", b""),
         lambda: store.delete("a"),
-        store.prepare_for_writing,
-    ):
+    ]
+
+
+def test_missing_bucket_is_named(server: FaultyS3Server) -> None:
+    store = _open(server, bucket="nowhere")
+    for action in (*_calls(store), store.prepare_for_writing):
         with pytest.raises(NotFound, match="bucket s3://nowhere does not exist"):
             action()
 
@@ -175,15 +179,7 @@ def test_refused_credentials_are_permission_denied(server: FaultyS3Server) -> No
     store = _open(server)
     for method in ("GET", "PUT", "HEAD", "DELETE"):
         server.fail_always(method, Fault.REFUSED)
-    for action in (
-        lambda: store.get("a"),
-        lambda: store.get_ranges("a", [(0, 1)]),
-        lambda: store.stat("a"),
-        lambda: list(store.list("")),
-        lambda: store.put_new("a", b""),
-        lambda: store.put("a", b""),
-        lambda: store.delete("a"),
-    ):
+    for action in _calls(store):
         with pytest.raises(PermissionDenied, match="s3://bucket/lake") as caught:
             action()
         assert "hunter2" not in str(caught.value)

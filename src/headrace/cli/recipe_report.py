@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from headrace.cli.stage_report import STAGE_COLUMNS
 from headrace.cli.tables import Column
 from headrace.cli.wording import format_moment
 from headrace.units import format_count
@@ -50,14 +51,7 @@ def print_record(output: Output, record: RunRecord) -> None:
     )
     output.line()
     output.table(
-        [
-            Column("stage", is_whole=True),
-            Column("rows in", "right", is_whole=True),
-            Column("rows out", "right", is_whole=True),
-            Column("dropped", "right", is_whole=True),
-            Column("quarantined", "right", is_whole=True),
-            Column("called", is_whole=True),
-        ],
+        [*STAGE_COLUMNS, Column("called", is_whole=True)],
         [
             (
                 stage.name,

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from headrace.curation.stage_histogram import StageHistogram
     from headrace.curation.stage_summary import StageCounts, StageSample, StageSummary
 
-__all__ = ["histogram_lines", "print_stage_summary", "print_stages"]
+__all__ = ["STAGE_COLUMNS", "histogram_lines", "print_stage_summary", "print_stages"]
+
+STAGE_COLUMNS = (
+    Column("stage", is_whole=True),
+    Column("rows in", "right", is_whole=True),
+    Column("rows out", "right", is_whole=True),
+    Column("dropped", "right", is_whole=True),
+    Column("quarantined", "right", is_whole=True),
+)
+"""Headings of a table with a line for each stage."""
 
 _KEPT, _DROPPED = "█", "░"
 _MAX_HISTOGRAMS = 12  # on the terminal; --json has all
@@ -37,13 +46,7 @@ def print_stages(output: Output, record: RunRecord, stages: Sequence[StageCounts
     output.fields([("run", record.run_id), ("recipe", record.recipe), ("state", record.state)])
     output.line()
     output.table(
-        [
-            Column("stage", is_whole=True),
-            Column("rows in", "right", is_whole=True),
-            Column("rows out", "right", is_whole=True),
-            Column("dropped", "right", is_whole=True),
-            Column("quarantined", "right", is_whole=True),
-        ],
+        STAGE_COLUMNS,
         [
             (
                 stage.stage,

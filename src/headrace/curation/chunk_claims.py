@@ -111,7 +111,7 @@ class ChunkClaims:
         """Whether the owner of a claim, or this owner, is gone or has not renewed for too long."""
         try:
             record = json.loads(self._store.get(key))
-        except NotFound:
+        except NotFound:  # given back meanwhile
             return True
         except ValueError:  # written by something else, or half
             return True
@@ -136,6 +136,6 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):
+    except (PermissionError, OverflowError):  # another user's process; a number of another kind of system
         return True
     return True

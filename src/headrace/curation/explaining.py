@@ -201,7 +201,7 @@ def _source_sample(lake: Lake, record: RunRecord, sample: str) -> tuple[str, str
     for output in record.outputs.values():
         try:
             snapshot = lake.snapshot(f"{output['dataset']}@id:{output['snapshot']}")
-        except NotFound:
+        except NotFound:  # the output was deleted, or its snapshot forgotten, since the run
             continue
         commits = {commit.id for commit in snapshot.commits}
         for found in find_samples(snapshot.dataset, sample, commits=commits):

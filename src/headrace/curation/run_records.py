@@ -71,7 +71,11 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> RunRecord:
-        """What `to_json` made."""
+        """What `to_json` made.
+
+        Raises:
+            InvalidInput: A newer version of Headrace wrote it.
+        """
         if document.get("format") != _FORMAT:
             raise InvalidInput(f"run of format {document.get('format')!r}; update Headrace to read it")
         fields = {name: value for name, value in document.items() if name != "format"}

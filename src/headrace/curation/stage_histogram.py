@@ -118,7 +118,7 @@ class ColumnNumbers:
         return counts
 
     def counts(self, edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
-        """As `Numbers.counts`, exactly."""
+        """As `Numbers.counts`, exactly: [num_bins] from edges [num_bins + 1]."""
         found = np.zeros(len(edges) - 1, dtype=np.int64)
         num_missing = 0
         for values in self._parts():
@@ -156,7 +156,7 @@ class CountedNumbers:
         return self._counts
 
     def counts(self, edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
-        """As `Numbers.counts`."""
+        """As `Numbers.counts`: [num_bins] from edges [num_bins + 1]."""
         values, counts = self._counts.values()
         return _binned(np.asarray(values, dtype=np.float64), edges, counts), self._num_missing
 

@@ -22,7 +22,11 @@ def passes_through(stage: StaticStage) -> bool:
 
 
 def steps_of(stage: StaticStage, keys: Sequence[str]) -> list[Step]:
-    """The operators of a stage; `keys` are their digests, see `PlanHash.uses`."""
+    """The operators of a stage; `keys` are their digests, see `PlanHash.uses`.
+
+    Raises:
+        TypeError: An operator comes from a catalogue that only describes.
+    """
     if not isinstance(stage.work, OperatorWork):
         return []
     steps: list[Step] = []

@@ -123,7 +123,12 @@ def add_columns(
 
 
 def drop_columns(dataset: Dataset, name: str | Sequence[str]) -> None:
-    """Claim the entry that takes added columns off."""
+    """Claim the entry that takes added columns off.
+
+    Raises:
+        InvalidInput: No name is given.
+        NotFound: There is no such added column.
+    """
     names = [name] if isinstance(name, str) else list(name)
     if not names:
         raise InvalidInput("no name of a column; expected at least one")

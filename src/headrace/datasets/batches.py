@@ -74,3 +74,25 @@ class SampleBatch:
     members: Sequence[str | None] | None = None  # path within the origin
     lines: Sequence[int | None] | None = None  # 1-based line in the origin
     rejected: list[RejectedRow] = field(default_factory=list)
+
+    def origin_of(self, idx: int) -> int:
+        """Position, among the source's origins, of the one that a row came from."""
+        return self.origin_idx if isinstance(self.origin_idx, int) else self.origin_idx[idx]
+
+    def member_of(self, idx: int) -> str | None:
+        """Path of a row within its origin."""
+        return None if self.members is None else self.members[idx]
+
+    def line_of(self, idx: int) -> int | None:
+        """Line of a row in its origin, from 1."""
+        return None if self.lines is None else self.lines[idx]
+
+    def slice(self, start: int, end: int) -> SampleBatch:
+        """The rows from `start` up to `end`, without those that were rejected before."""
+        return SampleBatch(
+            {name: values[start:end] for name, values in self.columns.items()},
+            num_rows=end - start,
+            origin_idx=self.origin_idx if isinstance(self.origin_idx, int) else self.origin_idx[start:end],
+            members=None if self.members is None else self.members[start:end],
+            lines=None if self.lines is None else self.lines[start:end],
+        )

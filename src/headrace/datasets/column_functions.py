@@ -142,7 +142,7 @@ class ColumnFunction:
             return None
         try:
             data = self._dataset.lake.store.get(key)
-        except NotFound:
+        except NotFound:  # collected since it was listed: computed again
             return None
         if digest_hex(data) != key.split("/")[-1].removesuffix(".parquet"):
             return None  # bit rot: computed again

@@ -174,7 +174,11 @@ def _check_time_zone(data_type: pa.DataType, *, column: str) -> None:
 
 
 def type_to_json(data_type: pa.DataType, *, column: str) -> JsonValue:
-    """A type as JSON: a name, or an object with one key for types with parameters."""
+    """A type as JSON: a name, or an object with one key for types with parameters.
+
+    Raises:
+        InvalidInput: A column cannot have this type; the message names the column.
+    """
     types = pa.types
     name = _NAMES.get(data_type)
     if name is not None:

@@ -493,7 +493,11 @@ class Dataset:
         return purge_rows(self, where=where, keys=keys, dry_run=dry_run, progress=progress)
 
     def hold(self, reason: str) -> None:
-        """Forbid that anything of this dataset is purged or collected, until `release`."""
+        """Forbid that anything of this dataset is purged or collected, until `release`.
+
+        Raises:
+            InvalidInput: The reason is empty.
+        """
         check_text(reason, "reason")
         if not reason.strip():
             raise InvalidInput("a hold needs a reason: who asked for it, and why")

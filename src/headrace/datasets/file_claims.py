@@ -82,7 +82,11 @@ class FileClaims:
         self._is_unchanged = is_unchanged
 
     def write(self, store: ObjectStore, base: str) -> str:
-        """Put the document that the commit's entry names, once the rows are written; its digest."""
+        """Put the document that the commit's entry names, once the rows are written; its digest.
+
+        Raises:
+            FilesTaken: The files changed while they were read.
+        """
         if not self._is_unchanged():
             raise FilesTaken("files changed while they were read; nothing was changed")
         return write_document(store, base, data=canonical_json({"format": 1, "files": self._marks}))

@@ -87,12 +87,8 @@ class Filter:
         sql = SqlText.checked("where", expression, prefix=_PREFIX, suffix=_SUFFIX)
         sql.refuse_breakouts()
         with closing(_ENGINE.cursor()) as connection:
-            node = _only_expression(sql, sql.parse(connection))
             schema = _narrow_schema(schema)
-            walk = _FilterWalk(sql, schema)
-            walk.visit(node, frozenset())
-            columns = tuple(sorted(walk.columns))
-            _check_readable(sql, schema, columns)
+            columns = _read_columns(sql, connection, schema)
             _check_boolean(sql, connection, schema, columns)
         return cls(expression, columns)
 
@@ -144,12 +140,7 @@ class Expression:
         sql = SqlText.checked(subject, expression, prefix=_PREFIX, suffix=_SUFFIX)
         sql.refuse_breakouts()
         with closing(_ENGINE.cursor()) as connection:
-            node = _only_expression(sql, sql.parse(connection))
-            schema = _narrow_schema(schema)
-            walk = _FilterWalk(sql, schema)
-            walk.visit(node, frozenset())
-            columns = tuple(sorted(walk.columns))
-            _check_readable(sql, schema, columns)
+            columns = _read_columns(sql, connection, _narrow_schema(schema))
         return cls(subject, expression, columns)
 
     def values(
@@ -219,6 +210,19 @@ def _input_rows(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
     if not columns:
         return pa.table({f"{_ROWS}_filler": pa.nulls(table.num_rows, pa.int8())})
     return readable_table(table.select(list(columns)))[0]
+
+
+def _read_columns(sql: SqlText, connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> tuple[str, ...]:
+    """Top-level columns that the expression reads, sorted, of the schema without media bytes.
+
+    Raises:
+        InvalidInput: Not one expression over these columns, or it could read more than its row.
+    """
+    walk = _FilterWalk(sql, schema)
+    walk.visit(_only_expression(sql, sql.parse(connection)), frozenset())
+    columns = tuple(sorted(walk.columns))
+    _check_readable(sql, schema, columns)
+    return columns
 
 
 def _only_expression(sql: SqlText, node: Mapping[str, JsonNode]) -> Mapping[str, JsonNode]:

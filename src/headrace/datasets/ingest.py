@@ -7,37 +7,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
-from headrace.datasets.batches import Origin, RejectedRow, SampleBatch
-from headrace.datasets.columns import (
-    check_columns,
-    check_key_column,
-    media_kind,
-    merge_schemas,
-    normal_type,
-)
+from headrace.datasets.batches import Origin, SampleBatch
+from headrace.datasets.columns import check_key_column, media_kind, normal_type
 from headrace.datasets.manifests import CommitManifest, LogicalCommit, write_document
 from headrace.datasets.media import MediaInput
 from headrace.datasets.media_loading import LoadedMedia, MediaLoader
 from headrace.datasets.media_placing import Locator, MediaPlacer, locator_array
-from headrace.datasets.narrow import narrow_table
+from headrace.datasets.parts_writing import IDENTITY_COLUMNS, PartsWriter
 from headrace.datasets.row_digests import RowsRoot, encode_media, encode_values, row_digests
-from headrace.datasets.row_keys import OccurrenceKeys, RepeatedKey, RowKeys
-from headrace.datasets.statistics import StatisticsAccumulator
+from headrace.datasets.row_keys import OccurrenceKeys, RowKeys
+from headrace.datasets.row_refusing import RowRefuser
 from headrace.datasets.types.base import DatasetType, OnInvalid
-from headrace.datasets.types.row_failures import place_of, reason_of
 from headrace.errors import InvalidInput
 from headrace.progress import Progress
 from headrace.schema.tags import Tag
 from headrace.storage.canonical import canonical_json, plain_json
 from headrace.storage.locations import Locations
-from headrace.storage.parts import ROW_GROUP_ROWS, PartCache, PartRecord, write_part
+from headrace.storage.parts import ROW_GROUP_ROWS
 from headrace.storage.shards import SHARD_BYTES, ShardWriter
 from headrace.storage.store import ObjectStore
 
@@ -46,8 +39,6 @@ __all__ = ["IngestLayout", "MediaMode", "PreparedCommit", "write_commit"]
 MediaMode = Literal["copy", "reference"]
 
 _PART_ROWS = 65_536
-_PART_BYTES = 32 * 1024 * 1024
-_MAX_REJECTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,40 +139,33 @@ class _CommitWriter:
         self._media: MediaMode = media
         self._on_invalid = on_invalid
         self._progress = progress
-        self._layout = layout
-        self._raises_repeated_keys = raises_repeated_keys
         self._origins = origins
         self._probes = dataset_type.probes(schema)
         self._pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="headrace-ingest")
         self._loader = MediaLoader(self._pool)
         self._placer = MediaPlacer(ShardWriter(store, base, shard_bytes=layout.shard_bytes), locations=locations)
-        self._schemas: list[pa.Schema] = []
-        self._pending: list[pa.Table] = []
-        self._pending_rows = 0
-        self._pending_bytes = 0
-        self._statistics: StatisticsAccumulator | None = None
-        # Parquet and statistics need the interpreter's lock little, so the next rows are read meanwhile.
-        self._part_pool = ThreadPoolExecutor(2, thread_name_prefix="headrace-part")
-        self._part: Future[PartRecord] | None = None
-        self._counting: Future[None] | None = None
-        self._parts: list[PartRecord] = []
+        self._parts = PartsWriter(
+            store,
+            base,
+            part_rows=layout.part_rows,
+            row_group_rows=layout.row_group_rows,
+            declared=schema,
+            label_column=dataset_type.label_column,
+        )
         self._rows_root = RowsRoot()
-        self._keys_of_rows = RowKeys(self._earlier_keys)
+        self._keys_of_rows = RowKeys(self._parts.keys_of)
         self._occurrence_keys = OccurrenceKeys()
-        self._read_parts = PartCache(limit_bytes=_PART_BYTES)
-        self._rejected: list[RejectedRow] = []
-        self._num_rejected = 0
-        self._num_rows = 0
+        self._refuser = RowRefuser(origins, on_invalid=on_invalid, raises_repeated_keys=raises_repeated_keys)
         self._reported_bytes = 0
 
     def close(self) -> None:
         """Stop the threads; call it on every path."""
         self._pool.shutdown(cancel_futures=True)
-        self._part_pool.shutdown(cancel_futures=True)
+        self._parts.close()
         self._placer.abandon()
 
     def add(self, batch: SampleBatch) -> None:
-        self._reject(batch.rejected)
+        self._refuser.add(batch.rejected)
         if batch.num_rows == 0:
             return
         arrays = {
@@ -192,8 +176,8 @@ class _CommitWriter:
             self._add(batch, arrays)
             return
         for start, end in zip(starts, [*starts[1:], batch.num_rows], strict=True):
-            piece = _slice(batch, start, end)
-            self._add(piece, {name: values.slice(start, end - start) for name, values in arrays.items()})
+            piece = {name: values.slice(start, end - start) for name, values in arrays.items()}
+            self._add(batch.slice(start, end), piece)
 
     def _starts_of_runs(self, arrays: Mapping[str, pa.Array]) -> list[int]:
         """Where to cut a batch so that no key comes twice in a piece, if invalid rows are left out.
@@ -232,34 +216,34 @@ class _CommitWriter:
             self._append(batch, arrays, locators, keys, positions)
 
     def finish(self, tags: tuple[Tag, ...]) -> PreparedCommit:
-        if self._num_rows == 0:
+        num_rows, num_rejected = self._parts.num_rows, self._refuser.num_rejected
+        if num_rows == 0:
             raise InvalidInput(
-                f"no rows left to commit: all {self._num_rejected} were left out as invalid, the first because "
-                f"{self._rejected[0].reason}"
-                if self._num_rejected
+                f"no rows left to commit: all {num_rejected} were left out as invalid, the first because "
+                f"{self._refuser.rejected[0].reason}"
+                if num_rejected
                 else "the source has no rows; a commit needs at least one"
             )
-        schema = self._schema()
+        schema = self._parts.schema()
         self._progress.start("writing")
         # The last shard and the last part are hashed and synced while this thread counts.
         self._placer.flush()
-        self._flush(schema)
+        self._parts.flush()
         self._progress.start("statistics")
-        self._settle_counting()
-        statistics = self._accumulator(schema).finish(num_rejected=self._num_rejected)
-        self._settle_part()
+        statistics = self._parts.statistics(num_rejected=num_rejected)
+        parts = self._parts.finish()
         shards = self._placer.finish()
         logical = LogicalCommit(
-            self._type.name, self._type.version, schema, tags, self._num_rows, self._rows_root.hexdigest()
+            self._type.name, self._type.version, schema, tags, num_rows, self._rows_root.hexdigest()
         )
         manifest = CommitManifest(
             logical=logical,
             schema=schema,
             origins=tuple(self._origins),
-            parts=tuple(self._parts),
+            parts=tuple(parts),
             shards=tuple(shards),
-            rejected=tuple(self._rejected),
-            num_rejected=self._num_rejected,
+            rejected=tuple(self._refuser.rejected),
+            num_rejected=num_rejected,
         )
         return PreparedCommit(
             manifest=manifest,
@@ -282,14 +266,14 @@ class _CommitWriter:
                     continue
                 if value.source.uri is None:
                     raise InvalidInput(
-                        f"{_place(batch, idx, self._origins)} cannot be adopted in place: its bytes are compressed, "
+                        f"{self._refuser.place(batch, idx)} cannot be adopted in place: its bytes are compressed, "
                         "come from memory, or lie in a zip in a bucket or in a table other than Parquet. Commit with "
                         "media='copy' (the command without --reference)"
                     )
                 placed.append(self._placer.adopt(value))
                 continue
             if value is not None:
-                self._refuse(batch, idx, str(value), error=value)
+                self._refuser.refuse(batch, idx, str(value), error=value)
                 keep[idx] = False
             placed.append(None)
         return placed
@@ -328,7 +312,7 @@ class _CommitWriter:
                 reason = f"the key column {self._key!r} is {'null' if key is None else 'empty'}; every row needs a key"
             elif earlier[idx] >= 0 or key in in_batch:
                 is_repeat = True
-                first = int(earlier[idx]) if earlier[idx] >= 0 else self._num_rows + in_batch[key]
+                first = int(earlier[idx]) if earlier[idx] >= 0 else self._parts.num_rows + in_batch[key]
                 reason = (
                     f"the key {key!r} appears twice in this commit, first at {self._place_of(first, batch)}; "
                     "a key must be unique within one commit"
@@ -336,43 +320,17 @@ class _CommitWriter:
             else:
                 in_batch[key] = idx
                 continue
-            self._refuse(batch, idx, reason, is_repeat=is_repeat)
+            self._refuser.refuse(batch, idx, reason, is_repeat=is_repeat)
             keep[idx] = False
         return present
 
-    def _earlier_keys(
-        self,
-        ordinals: np.ndarray,  # [num_rows], of rows appended before
-    ) -> list[str]:
-        """The keys of rows that are waiting or already in a part."""
-        self._settle_part()
-        bounds = np.cumsum([0, *(part.num_rows for part in self._parts), *(rows.num_rows for rows in self._pending)])
-        found: dict[int, str] = {}
-        table_idxs = np.searchsorted(bounds, ordinals, side="right") - 1  # [num_rows]
-        for table_idx in np.unique(table_idxs).tolist():
-            if table_idx < len(self._parts):
-                part = self._parts[table_idx]
-                table = self._read_parts.columns(self._store, self._base, part=part, names=["_key"])
-            else:
-                table = self._pending[table_idx - len(self._parts)]
-            chosen = ordinals[table_idxs == table_idx]
-            keys = table.column("_key").take(pa.array(chosen - bounds[table_idx])).to_pylist()
-            found.update(zip(chosen.tolist(), keys, strict=True))
-        return [found[ordinal] for ordinal in ordinals.tolist()]
-
     def _place_of(self, ordinal: int, batch: SampleBatch) -> str:
-        """Where an earlier row came from, as `_place` says it; its number from 1 when it is already in a part."""
-        in_batch = ordinal - self._num_rows
+        """Where a row of the batch or an earlier one came from; its number from 1 when it is already in a part."""
+        in_batch = ordinal - self._parts.num_rows
         if in_batch >= 0:
-            return _place(batch, in_batch, self._origins)
-        row = in_batch + self._pending_rows
-        for table in self._pending if row >= 0 else ():
-            if row < table.num_rows:
-                origin, member, line = (table.column(name)[row].as_py() for name in ("_origin", "_member", "_line"))
-                place = place_of(self._origins[origin], member)
-                return place if line is None else f"{place}:{line}"
-            row -= table.num_rows
-        return f"row {ordinal + 1:,} of the commit"
+            return self._refuser.place(batch, in_batch)
+        origin = self._parts.waiting_origin(ordinal)
+        return f"row {ordinal + 1:,} of the commit" if origin is None else self._refuser.place_of(*origin)
 
     def _append(
         self,
@@ -406,13 +364,11 @@ class _CommitWriter:
             if not field.nullable and values.null_count:
                 idx = int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
                 raise InvalidInput(
-                    f"{_place(batch, int(positions[idx]), self._origins)}: column {field.name!r} is null, it must "
+                    f"{self._refuser.place(batch, int(positions[idx]))}: column {field.name!r} is null, it must "
                     "have a value",
                     column=field.name,
                 )
         schema = pa.schema(fields)
-        if not self._schemas or self._schemas[-1] != schema:
-            self._schemas.append(schema)
         digests = b"".join(row_digests(encoded, num_rows=num_rows))
         if keys is None:
             keys = self._occurrence_keys.add(digests)
@@ -427,122 +383,9 @@ class _CommitWriter:
                 _picked(batch.members, positions, pa.string()),
                 _picked(batch.lines, positions, pa.int64()),
             ],
-            names=[*schema.names, "_key", "_digest", "_origin", "_member", "_line"],
+            names=[*schema.names, *IDENTITY_COLUMNS],
         )
-        self._pending.append(table)
-        self._pending_rows += num_rows
-        self._pending_bytes += table.nbytes
-        self._num_rows += num_rows
-        if self._pending_rows >= self._layout.part_rows or self._pending_bytes >= _PART_BYTES:
-            self._flush(self._schema())
-
-    def _flush(self, schema: pa.Schema) -> None:
-        if not self._pending:
-            return
-        table = pa.concat_tables(self._pending, promote_options="permissive").combine_chunks()
-        names = [name for name in schema.names if name in table.column_names]
-        table = table.select([*names, "_key", "_digest", "_origin", "_member", "_line"])
-        self._settle_part()  # one at a time, which bounds memory
-        self._settle_counting()
-        self._part = self._part_pool.submit(self._write_part, table, schema)
-        self._counting = self._part_pool.submit(self._count, table, schema)
-        self._pending = []
-        self._pending_rows = 0
-        self._pending_bytes = 0
-
-    def _write_part(self, table: pa.Table, schema: pa.Schema) -> PartRecord:
-        return write_part(
-            self._store,
-            self._base,
-            table=table,
-            row_group_rows=self._layout.row_group_rows,
-            distinct=_distinct_columns(schema),
-        )
-
-    def _count(self, table: pa.Table, schema: pa.Schema) -> None:
-        self._accumulator(schema).add(narrow_table(table, schema))
-
-    def _settle_part(self) -> None:
-        """Wait for the part that is being written."""
-        if self._part is not None:
-            part, self._part = self._part, None
-            self._parts.append(part.result())
-
-    def _settle_counting(self) -> None:
-        """Wait until the rows of that part are in the statistics."""
-        if self._counting is not None:
-            counting, self._counting = self._counting, None
-            counting.result()
-
-    def _schema(self) -> pa.Schema:
-        """All columns so far, the declared ones first; further columns are always nullable."""
-        merged = merge_schemas(self._schemas)
-        declared = [field for field in merged if _field_of(self._declared, field.name) is not None]
-        names = {field.name for field in declared}
-        schema = pa.schema([*declared, *(field for field in merged if field.name not in names)])
-        check_columns(schema)
-        return schema
-
-    def _accumulator(self, schema: pa.Schema) -> StatisticsAccumulator:
-        """Statistics of the rows in parts so far, for all columns so far."""
-        if self._statistics is None:
-            self._statistics = StatisticsAccumulator(schema, label_column=self._type.label_column)
-        self._statistics.extend(schema)
-        return self._statistics
-
-    def _refuse(
-        self,
-        batch: SampleBatch,
-        idx: int,
-        reason: str,
-        *,
-        error: InvalidInput | None = None,
-        is_repeat: bool = False,
-    ) -> None:
-        origin = self._origins[_origin_of(batch, idx)]
-        member = batch.members[idx] if batch.members is not None else None
-        line = batch.lines[idx] if batch.lines is not None else None
-        if is_repeat and self._raises_repeated_keys:
-            raise RepeatedKey(reason, file=place_of(origin, member), line=line)
-        if self._on_invalid == "raise":
-            if error is not None and line is None:
-                raise error
-            raise InvalidInput(reason, file=place_of(origin, member), line=line) from error
-        self._reject([RejectedRow(origin.uri, member, line, reason if error is None else reason_of(error, member))])
-
-    def _reject(self, rows: Sequence[RejectedRow]) -> None:
-        self._num_rejected += len(rows)
-        self._rejected.extend(rows[: _MAX_REJECTED - len(self._rejected)])
-
-
-def _distinct_columns(schema: pa.Schema) -> set[str]:
-    """Columns of a part whose values hardly repeat."""
-    media = (field.name for field in schema if media_kind(field) is not None)
-    return {"_key", "_digest", "_member"}.union(
-        f"{name}.{leaf}" for name in media for leaf in ("offset", "digest", "check")
-    )
-
-
-def _slice(batch: SampleBatch, start: int, end: int) -> SampleBatch:
-    """Some rows of a batch, without those that were rejected before."""
-    return SampleBatch(
-        {name: values[start:end] for name, values in batch.columns.items()},
-        num_rows=end - start,
-        origin_idx=batch.origin_idx if isinstance(batch.origin_idx, int) else batch.origin_idx[start:end],
-        members=None if batch.members is None else batch.members[start:end],
-        lines=None if batch.lines is None else batch.lines[start:end],
-    )
-
-
-def _origin_of(batch: SampleBatch, idx: int) -> int:
-    return batch.origin_idx if isinstance(batch.origin_idx, int) else batch.origin_idx[idx]
-
-
-def _place(batch: SampleBatch, idx: int, origins: Sequence[Origin]) -> str:
-    place = place_of(origins[_origin_of(batch, idx)], batch.members[idx] if batch.members is not None else None)
-    if batch.lines is not None and batch.lines[idx] is not None:
-        place += f":{batch.lines[idx]}"
-    return place
+        self._parts.add(table, schema)
 
 
 def _origin_array(origin_idx: Sequence[int] | int, positions: np.ndarray) -> pa.Array:

@@ -61,7 +61,11 @@ class _Run:
     unit: str = "offset"
 
     def verify(self, first: int, last: int) -> None:
-        """Compare the values `first` to `last`, without it, with their checks."""
+        """Compare the values `first` to `last`, without it, with their checks.
+
+        Raises:
+            DataCorrupted: A value is not what was written; names it.
+        """
         digest = xxhash.xxh3_128_digest
         if b"".join(map(digest, self.views[first:last])) == self.checks[16 * first : 16 * last]:
             return

@@ -133,7 +133,7 @@ def _with_plain_integers(table: pa.Table, kinds: list[str]) -> pa.Table:
         if kind == "HUGEINT":
             try:
                 column = table.column(idx).cast(pa.int64())
-            except pa.ArrowInvalid:
+            except pa.ArrowInvalid:  # a sum of more than 63 bits stays a decimal
                 continue
             table = table.set_column(idx, table.schema.field(idx).with_type(pa.int64()), column)
     return table

@@ -33,7 +33,12 @@ def delete_dataset(lake: Lake, name: str) -> None:
 
 
 def restore_dataset(lake: Lake, name: str, *, rename: str | None) -> Dataset:
-    """Put a deleted dataset back on the register."""
+    """Put a deleted dataset back on the register.
+
+    Raises:
+        NotFound: No such dataset was deleted.
+        AlreadyExists: The name is taken since.
+    """
     if rename is not None:
         check_dataset_name(rename)
 
@@ -57,7 +62,12 @@ def restore_dataset(lake: Lake, name: str, *, rename: str | None) -> Dataset:
 
 
 def purge_dataset(lake: Lake, name: str, *, dry_run: bool) -> int:
-    """Remove all bytes of a dataset, deleted or not, for ever; returns how many. The logs keep that it happened."""
+    """Remove all bytes of a dataset, deleted or not, for ever; returns how many. The logs keep that it happened.
+
+    Raises:
+        NotFound: There is none, or it was purged already.
+        PermissionDenied: It is under a hold.
+    """
     state = lake.state()
     record = state.by_name.get(name) or state.by_id.get(name) or find_deleted(state, name)
     if record is None or record.dataset_id in state.purged:

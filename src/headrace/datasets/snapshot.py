@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from headrace.datasets.addresses import AddressSet
 from headrace.datasets.commit import Commit
-from headrace.datasets.layouts import CommitLayout
-from headrace.datasets.reading import Ordinals, RowReader
+from headrace.datasets.located_rows import LocatedRows, PlacedRows
+from headrace.datasets.reading import Ordinals
 from headrace.datasets.records import CommitRecord
-from headrace.datasets.row_gathering import SYSTEM_COLUMNS, RowGatherer, read_schema
-from headrace.datasets.selection import Selection, SplitStep, select_rows
-from headrace.datasets.sidecars import ReaderWithColumns
+from headrace.datasets.row_gathering import SYSTEM_COLUMNS, read_schema
+from headrace.datasets.selection import Selection, SplitStep
 from headrace.datasets.statistics import StatisticsAccumulator
-from headrace.errors import Conflict, InvalidInput, NotFound
+from headrace.errors import InvalidInput
 from headrace.progress import NO_PROGRESS, Progress
 from headrace.schema.names import check_alias_name
 from headrace.schema.near_misses import near_miss
@@ -31,29 +30,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from headrace.datasets.dataset import Dataset
-    from headrace.datasets.dataset_state import DatasetState
     from headrace.datasets.diffing import Diff
     from headrace.datasets.lineage import SnapshotLineage
     from headrace.datasets.packing import PackReport
     from headrace.datasets.view_folder import View
 
-__all__ = ["PlacedRows", "Snapshot"]
-
-T = TypeVar("T")
+__all__ = ["Snapshot"]
 
 _NARROW_ROWS = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedRows:
-    """The rows of one commit that belong to a snapshot."""
-
-    commit_id: str
-    layout: CommitLayout
-    ordinals: Ordinals | None  # in the commit, ascending; None where all belong
-    places: Ordinals | None  # in the layout's rows, one for each row that belongs; None where all of them do
-    num_rows: int
-    mean_media_bytes: int  # of a row of the commit
 
 
 class Snapshot:
@@ -90,17 +74,19 @@ class Snapshot:
         """
         self._dataset = dataset
         self._selection = selection
-        self._records = list(commits)
-        self._redacted = redacted or AddressSet()
-        self._redacted_rows = redacted_rows
-        self._fixed = fixed
-        self._pack = pack
-        self._added = dict(added or {})
-        self._is_whole = selection.selects_all_rows and not self._redacted
+        self._rows = LocatedRows(
+            dataset,
+            selection,
+            commits=commits,
+            num_rows=num_rows,
+            redacted=redacted or AddressSet(),
+            redacted_rows=redacted_rows,
+            fixed=fixed,
+            pack=pack,
+            added=added or {},
+        )
         self._version_hash = version_hash
-        self._known_rows = num_rows
         self._lock = threading.Lock()
-        self._rows: tuple[list[Ordinals | None], np.ndarray] | None = None
         self._statistics: Any = None
 
     # -- what it is ---------------------------------------------------------------------------------------------
@@ -133,12 +119,12 @@ class Snapshot:
     @property
     def commits(self) -> list[Commit]:
         """The chosen commits, in commit order."""
-        return [Commit(record, reader=self._dataset.reader) for record in self._records]
+        return [Commit(record, reader=self._dataset.reader) for record in self._rows.commits]
 
     @property
     def commit_ids(self) -> list[str]:
         """Ids of the chosen commits, in commit order."""
-        return [record.commit_id for record in self._records]
+        return [record.commit_id for record in self._rows.commits]
 
     @property
     def schema(self) -> pa.Schema:
@@ -148,25 +134,17 @@ class Snapshot:
     @property
     def num_rows(self) -> int:
         """Rows that belong to the snapshot."""
-        if self._known_rows is None:
-            if not self._selection.needs_columns:
-                left_out = self._selection.deleted | self._redacted
-                self._known_rows = sum(record.num_rows for record in self._records) - left_out.num_rows
-            else:
-                self._known_rows = int(self._addresses()[1][-1])
-        return self._known_rows
+        return self._rows.num_rows
 
     @property
     def num_redacted(self) -> int:
         """Rows that belonged to the snapshot's commits and whose content was purged since; the id stays the name."""
-        return self._redacted.num_rows
+        return self._rows.redacted.num_rows
 
     @property
     def commit_row_counts(self) -> list[int]:
         """Rows that each chosen commit contributes."""
-        if self._is_whole:
-            return [record.num_rows for record in self._records]
-        return [int(count) for count in np.diff(self._addresses()[1])]
+        return self._rows.counts
 
     @property
     def statistics(self) -> Any:
@@ -174,35 +152,24 @@ class Snapshot:
         with self._lock:
             known = self._statistics
         if known is None:
-            if self._is_whole and len(self._records) == 1 and self._selection.columns is None:
+            if self._rows.is_whole and len(self._rows.commits) == 1 and self._selection.columns is None:
                 known = self.commits[0].statistics
             else:
                 accumulator = StatisticsAccumulator(self.schema, label_column=self._label_column())
                 for table in self.narrow([*self.schema.names, "_digest"]):
                     accumulator.add(table)
-                known = accumulator.finish(num_rejected=sum(record.num_rejected for record in self._records))
+                known = accumulator.finish(num_rejected=sum(record.num_rejected for record in self._rows.commits))
             with self._lock:
                 self._statistics = known
         return known
 
     def holds(self, commit_id: str, ordinal: int) -> bool:
         """Whether the row with this number in its commit, counted from 0, belongs to the snapshot."""
-        for idx, record in enumerate(self._records):
-            if record.commit_id == commit_id:
-                kept = None if self._is_whole else self._addresses()[0][idx]
-                return 0 <= ordinal < record.num_rows if kept is None else bool(np.isin(ordinal, kept))
-        return False
+        return self._rows.holds(commit_id, ordinal)
 
     def addresses_of(self, rows: np.ndarray) -> AddressSet:
         """Commit numbers and ordinals of some rows by number, [num_rows]."""
-        kept, starts = self._addresses()
-        commit_idx = np.searchsorted(starts, rows, side="right") - 1  # [num_rows]
-        found: dict[int, np.ndarray] = {}
-        for idx in np.unique(commit_idx).tolist():
-            ordinals = rows[commit_idx == idx] - starts[idx]
-            chosen = kept[idx]
-            found[int(self._records[idx].commit_id)] = ordinals if chosen is None else chosen[ordinals]
-        return AddressSet(found)
+        return self._rows.addresses_of(rows)
 
     def key_of(self, sample_id: str) -> str:
         """The key in an `_id` of this snapshot."""
@@ -233,7 +200,7 @@ class Snapshot:
         return sample
 
     def take(self, row_idxs: Sequence[int] | np.ndarray, *, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows with these numbers in the order asked, repeats included; media as verified bytes.
+        """The rows with these numbers, [num_wanted], in the order asked, repeats included; media as verified bytes.
 
         Raises:
             IndexError: A number is outside -num_rows … num_rows - 1.
@@ -255,7 +222,11 @@ class Snapshot:
         return pa.Table.from_batches(batches, schema=read_schema(self._selection, names))
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """All rows as a data frame; needs pandas."""
+        """All rows as a data frame.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
         try:
             import pandas  # noqa: F401, ICN001 - only whether it is there
         except ImportError as error:
@@ -370,40 +341,28 @@ class Snapshot:
         """
         from headrace.datasets.packing import pack
 
-        return self._where_it_lies(lambda: pack(self, progress=progress))
+        return self._rows.where_they_lie(lambda: pack(self, progress=progress))
 
     def read_from_pack(self, layout: str) -> None:
         """Read from the layout that was packed for this snapshot from now on."""
-        self._pack = layout
+        self._rows.pack = layout
 
     @property
     def added_columns(self) -> dict[str, str]:
         """Digests of the manifests of the added columns that the snapshot reads, by name."""
-        return dict(self._added)
+        return dict(self._rows.added)
 
     def bounded_runs(self, rows: np.ndarray, columns: Sequence[str]) -> list[np.ndarray]:
         """The rows, [num_rows] by number, in runs whose media together stay below 64 MB, or are one row."""
-        return self._where_it_lies(lambda: self._gatherer.bounded(rows, columns))
+        return self._rows.bounded_runs(rows, columns)
 
     def chosen_rows(self) -> list[tuple[CommitRecord, Ordinals | None]]:
         """Each chosen commit with the ordinals of its rows that belong, ascending; None where all do."""
-        return list(zip(self._records, self._addresses()[0], strict=True))
+        return self._rows.chosen()
 
     def placed_rows(self) -> list[PlacedRows]:
         """Where the rows that belong lie today, commit by commit; for readers that map the parts themselves."""
-        return self._where_it_lies(
-            lambda: [
-                PlacedRows(
-                    record.commit_id,
-                    self._gatherer.reader(record).layout,
-                    ordinals=kept,
-                    places=kept if self._pack is None else None,
-                    num_rows=record.num_rows if kept is None else len(kept),
-                    mean_media_bytes=record.num_media_bytes // max(record.num_rows, 1),
-                )
-                for record, kept in self.chosen_rows()
-            ]
-        )
+        return self._rows.placed()
 
     @property
     def keeps_duplicate_keys(self) -> bool:
@@ -448,9 +407,12 @@ class Snapshot:
         return {**self._outline(), "statistics": self.statistics}
 
     def __repr__(self) -> str:
-        rows = format_count(self._known_rows) if self._known_rows is not None else "?"
+        known = self._rows.known_num_rows
+        rows = "?" if known is None else format_count(known)
         where = f" where {self._selection.where!r}" if self._selection.where else ""
-        return f"<Snapshot {self._dataset.name}@id:{self.id[:12]} {rows} rows of {len(self._records)} commits{where}>"
+        return (
+            f"<Snapshot {self._dataset.name}@id:{self.id[:12]} {rows} rows of {len(self._rows.commits)} commits{where}>"
+        )
 
     def _repr_html_(self) -> str:
         from headrace.datasets.html_reprs import html_table
@@ -479,7 +441,7 @@ class Snapshot:
             "version_hash": self._version_hash,
             "state": self.state,
             "num_rows": self.num_rows,
-            "commits": [record.commit_id for record in self._records],
+            "commits": self.commit_ids,
             "aliases": self.aliases,
             "where": self._selection.where,
             "columns": None if self._selection.columns is None else list(self._selection.columns),
@@ -491,53 +453,16 @@ class Snapshot:
         return Snapshot(
             self._dataset,
             replace(self._selection, splits=splits),
-            commits=self._records,
+            commits=self._rows.commits,
             version_hash=None,
-            redacted=self._redacted,
-            redacted_rows=self._redacted_rows,
-            added=self._added,
+            redacted=self._rows.redacted,
+            redacted_rows=self._rows.redacted_rows,
+            added=self._rows.added,
         )
 
     def _label_column(self) -> str | None:
         column = self._dataset.dataset_type.label_column
         return column if column is not None and column in self.schema.names else None
-
-    def _readers(self) -> list[RowReader]:
-        readers = [self._dataset.reader.commit(record) for record in self._records]
-        if not self._added:
-            return list(readers)
-        added = {name: self._dataset.column_reader(digest) for name, digest in self._added.items()}
-        return [
-            ReaderWithColumns(reader, number=int(record.commit_id), added=added)
-            for record, reader in zip(self._records, readers, strict=True)
-        ]
-
-    def _addresses(self) -> tuple[list[Ordinals | None], np.ndarray]:
-        """Ordinals of each commit, and where its rows start among the snapshot's, [num_commits + 1]."""
-        with self._lock:
-            if self._rows is None:
-                rows = self._fixed_rows() or self._where_it_lies(
-                    lambda: select_rows(
-                        self._selection,
-                        num_rows=[record.num_rows for record in self._records],
-                        readers=self._readers,
-                        redacted=self._redacted,
-                    )
-                )
-                counts = [
-                    record.num_rows if kept is None else len(kept)
-                    for record, kept in zip(self._records, rows, strict=True)
-                ]
-                self._rows = rows, np.cumsum([0, *counts])
-            return self._rows
-
-    def _fixed_rows(self) -> list[Ordinals | None] | None:
-        if self._fixed is None:
-            return None
-        kept = self._fixed - self._redacted
-        none = np.zeros(0, dtype=np.int64)
-        found = [kept.of(idx) for idx in range(len(self._records))]
-        return [none if ordinals is None else ordinals for ordinals in found]
 
     def _check_column(self, name: str) -> None:
         known = [*self._selection.schema.names, *SYSTEM_COLUMNS]
@@ -568,39 +493,13 @@ class Snapshot:
         for batch in self.scan(256):
             yield from batch.to_pylist()
 
-    @property
-    def _gatherer(self) -> RowGatherer:
-        rows = self._addresses()  # first: it may find that the rows were moved
-        return RowGatherer(self._dataset, self._selection, self._records, self._pack, self._added, rows)
-
     def _gather(self, rows: np.ndarray, names: Sequence[str], *, narrow: bool = False, verify: bool = True) -> pa.Table:
         """Rows by number, [num_rows] in any order, as a table with one chunk a column."""
-        return self._where_it_lies(lambda: self._gatherer.gather(rows, names, narrow=narrow, verify=verify))
+        return self._rows.gather(rows, names, narrow=narrow, verify=verify)
 
     def require_unpurged(self) -> None:
         """Raise `Conflict` if rows of the dataset were purged since this snapshot was opened.
 
         For whoever writes down what the snapshot reads: parts that this process keeps in memory may hold such rows.
         """
-        self._refuse_purged(self._dataset.state())
-
-    def _refuse_purged(self, state: DatasetState) -> None:
-        if state.redacted_rows != self._redacted_rows:
-            raise Conflict(
-                f"rows of dataset {self._dataset.name!r} were purged since this snapshot was opened; open it again"
-            )
-
-    def _where_it_lies(self, read: Callable[[], T]) -> T:
-        """What `read` gives; if compaction and collection moved the rows meanwhile, from where they lie now."""
-        try:
-            return read()
-        except NotFound:
-            state = self._dataset.state()
-            records = [state.commits[int(record.commit_id) - 1] for record in self._records]
-            pack = state.packs.get(self.id)
-            added = {name: state.column_manifest(digest) for name, digest in self._added.items()}
-            if records == self._records and pack == self._pack and added == self._added:
-                raise
-            self._refuse_purged(state)
-            self._records, self._pack, self._added = records, pack, added
-        return read()
+        self._rows.require_unpurged()

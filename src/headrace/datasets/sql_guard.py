@@ -106,7 +106,11 @@ class SqlText:
 
     @classmethod
     def checked(cls, subject: str, text: object, *, prefix: str = "", suffix: str = "") -> SqlText:
-        """Refuse what is no text, too long, empty, or holds comments or characters that hide its meaning."""
+        """The text, once it is known to be one that can be parsed.
+
+        Raises:
+            InvalidInput: It is no text, too long, empty, no valid Unicode, or holds control characters.
+        """
         if not isinstance(text, str):
             raise InvalidInput(f"{subject}: expected SQL text, got {type(text).__name__}")
         try:
@@ -135,7 +139,11 @@ class SqlText:
         return self.prefix + self.text + self.suffix
 
     def refuse_breakouts(self) -> None:
-        """Comments and loose parentheses could swallow or leave the statement around; DuckDB's tokenizer finds them."""
+        """Comments and loose parentheses could swallow or leave the statement around; DuckDB's tokenizer finds them.
+
+        Raises:
+            InvalidInput: There is one; names its character, from 1.
+        """
         encoded = self.text.encode("utf-8")
         try:
             tokens = duckdb.tokenize(self.text)
@@ -176,7 +184,11 @@ class SqlText:
         return InvalidInput(f"{self.subject}{place}: {message}", column=None)
 
     def parse(self, connection: duckdb.DuckDBPyConnection) -> dict[str, JsonNode]:
-        """Give the node of the one SELECT that the statement is; anything else is refused."""
+        """Give the node of the one SELECT that the statement is.
+
+        Raises:
+            InvalidInput: It is anything else, or cannot be parsed; names the character, from 1.
+        """
         serialized = connection.execute(
             "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true)", [self.statement]
         ).fetchall()[0][0]

@@ -148,7 +148,7 @@ def _arrays_of(tables: Sequence[pa.Table], field: pa.Field | None) -> list[pa.Ar
         return chunks  # offsets of strings could overflow
     try:
         return [pa.concat_arrays(chunks)]
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # a type that Arrow cannot join; several chunks do too
         return chunks
 
 

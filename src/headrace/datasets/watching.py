@@ -379,7 +379,7 @@ class _Watcher:
             return all(_local_version(os.path.join(self._root, item.path)) == item.version for item in batch)
         try:
             now = {item.path: item.version for item in self._list()}
-        except HeadraceError:
+        except HeadraceError:  # nobody can say that they stayed the same; the next look takes them again
             return False
         return all(now.get(item.path) == item.version for item in batch)
 
@@ -391,7 +391,7 @@ def _log_refused(files: RefusedFiles) -> None:
 def _local_version(path: str) -> str | None:
     try:
         status = os.stat(path)
-    except OSError:
+    except OSError:  # it went
         return None
     return f"{status.st_size}-{status.st_mtime_ns}"
 

@@ -147,14 +147,7 @@ def deliver_digits(directory: Path, *, seed: int = SEED) -> list[Delivery]:
 def _deliver_zip(path: Path, *, digits: _Digits, numbers: Sequence[int], generator: random.Random) -> Delivery:
     """`<label>/<image>`, in the order of scanning."""
     wrong = _confused_labels(digits.labels, numbers, count=220, generator=generator)
-    scans = [
-        _Scan(
-            f"ada-{number:04d}.png",
-            wrong.get(number, digits.labels[number]),
-            digits.encode(number, image_format="png", quality=0),
-        )
-        for number in numbers
-    ]
+    scans = _intact_scans("ada-{:04d}.png", "png", digits=digits, numbers=numbers, wrong=wrong, quality=0)
     blank = _blank_scans("ada-8{:03d}.png", count=40, image_format="png", quality=0, generator=generator)
     broken = [
         _Scan("ada-9000.png", "3", b""),
@@ -227,14 +220,7 @@ def _deliver_parquet(
 def _deliver_folder(path: Path, *, digits: _Digits, numbers: Sequence[int], generator: random.Random) -> Delivery:
     """`index.csv` with id, image (a path beside the index) and label."""
     wrong = _wrong_labels(digits.labels, numbers, count=8, generator=generator)
-    scans = [
-        _Scan(
-            f"ben-{number:04d}",
-            wrong.get(number, digits.labels[number]),
-            digits.encode(number, image_format="jpeg", quality=60),
-        )
-        for number in numbers
-    ]
+    scans = _intact_scans("ben-{:04d}", "jpeg", digits=digits, numbers=numbers, wrong=wrong, quality=60)
     damaged = _damaged_scans("ben-7{:03d}", digits=digits, numbers=numbers, count=10, quality=60, generator=generator)
     blank = _blank_scans("ben-8{:03d}", count=10, image_format="jpeg", quality=60, generator=generator)
     broken = [
@@ -278,6 +264,26 @@ def _confused_labels(
     """As `_wrong_labels`, but each is what the digit looks like in a hurry."""
     doubtful = [number for number in numbers if labels[number] in _LOOKS_LIKE]
     return {number: _LOOKS_LIKE[labels[number]] for number in sorted(generator.sample(doubtful, count))}
+
+
+def _intact_scans(
+    name: str,
+    image_format: ImageFormat,
+    *,
+    digits: _Digits,
+    numbers: Sequence[int],
+    wrong: Mapping[int, str],
+    quality: int,
+) -> list[_Scan]:
+    """The digits in their order, each with its label or the wrong one that it got."""
+    return [
+        _Scan(
+            name.format(number),
+            wrong.get(number, digits.labels[number]),
+            digits.encode(number, image_format=image_format, quality=quality),
+        )
+        for number in numbers
+    ]
 
 
 def _damaged_scans(

@@ -35,7 +35,8 @@ from headrace.streaming.pages import (
 )
 
 if TYPE_CHECKING:
-    from headrace.datasets.snapshot import PlacedRows, Snapshot
+    from headrace.datasets.located_rows import PlacedRows
+    from headrace.datasets.snapshot import Snapshot
 
 __all__ = ["SnapshotRows"]
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from headrace.curation.ray_engine.owned_folders import make_owned_folder
 from headrace.errors import InvalidInput, MissingExtra, Unavailable
 
-__all__ = ["ADDRESS_VARIABLE", "LOCAL", "RayCluster", "require_ray"]
+__all__ = ["ADDRESS_VARIABLE", "FOLDER_PREFIX", "LOCAL", "RayCluster", "require_ray"]
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 """Ray's own: jobs that `ray job submit` starts have it set."""
@@ -23,7 +24,11 @@ ADDRESS_VARIABLE = "RAY_ADDRESS"
 LOCAL = "local"
 """The address that means: start one on this machine."""
 
+FOLDER_PREFIX = "headrace-ray-"
+"""Of the folder of a cluster that a run started, with its sockets and logs."""
+
 _CONNECT_SECONDS = 5.0
+_MOST_LETTERS = 24
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told of this run
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # as without Ray: what declares no GPU sees those of its machine
@@ -114,12 +119,12 @@ class RayCluster:
         if ray.is_initialized():  # by the program that we run in, which also ends it
             return ray
         if self.address == LOCAL:
-            self._folder = make_owned_folder("headrace-ray-")
+            self._folder = make_owned_folder(FOLDER_PREFIX, root=_short_folder())
             place: dict[str, Any] = {
                 "address": "local",
                 "num_cpus": self.num_workers,
                 "include_dashboard": False,
-                "_temp_dir": str(self._folder),
+                "_temp_dir": str(self._folder / "r"),  # which Ray lets everybody write to
             }
         else:
             _require_answer(self.address)
@@ -142,6 +147,12 @@ class RayCluster:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
         return ray
+
+
+def _short_folder() -> str:
+    """Names of sockets may have 107 letters, of which Ray's folders take 70."""
+    folder = tempfile.gettempdir()
+    return folder if len(folder) <= _MOST_LETTERS else "/tmp"  # noqa: S108 - what lies there is ours alone
 
 
 def _require_answer(address: str) -> None:

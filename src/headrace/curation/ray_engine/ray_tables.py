@@ -85,7 +85,6 @@ class _RayWorkers:
             num_cpus=1, num_returns=num_groups + 1, max_retries=_MAX_RETRIES, scheduling_strategy="SPREAD"
         )
         edges = ray.put(block_of(bounds.to_batches(), bounds.schema, keeps_empty=True))
-        asked: list[Any] = []
         for piece in pieces:
             task = ScatterTask(
                 self._stage_store.store.uri,
@@ -96,11 +95,12 @@ class _RayWorkers:
                 tuple(self._group_sizes),
             )
             num_rows, *objects = scatter.remote(task, edges)
-            asked.append(num_rows)
+            self._asked.append(num_rows)
             self._objects[piece.name].append(objects)
         with _told():
-            for num_rows in asked:
-                yield int(ray.get(num_rows))
+            while self._asked:
+                yield int(ray.get(self._asked[0]))
+                self._asked.popleft()
 
     def gather(self, step: str, arguments: Mapping[str, Any], *, files: Sequence[str]) -> Iterator[pa.Table]:
         """A few partitions ahead of the one that is read, so that results do not pile up."""
@@ -121,9 +121,11 @@ class _RayWorkers:
                         yield pa.Table.from_batches([batch])
 
     def close(self) -> None:
-        """Cancel what runs, and let go of all objects."""
-        for answer in self._asked:
-            self._ray.cancel(answer, force=True)
+        """Let go of all objects. What still runs ends with the connection, or by itself after its partition.
+
+        It is not cancelled: where a task ends in the same moment, Ray 2.60 then aborts this whole process (a failed
+        check in task_manager.cc).
+        """
         self._asked.clear()
         self._objects = {}
 
