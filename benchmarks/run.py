@@ -39,6 +39,9 @@ CURATION = (
     "curation_metrics",
     "curation_ledger",
     "curation_resume",
+    "curation_minhash",
+    "curation_hamming",
+    "curation_semantic",
 )
 QUICK = {
     "CURATION_MERGE_ROWS": "100000",
@@ -49,6 +52,16 @@ QUICK = {
     "CURATION_METRICS_REPETITIONS": "1",
     "CURATION_RESUME_ROWS": "100000",
     "CURATION_RESUME_REPETITIONS": "1",
+    "CURATION_MINHASH_ROWS": "20000",
+    "CURATION_MINHASH_LARGE_ROWS": "50000",
+    "CURATION_MINHASH_REPETITIONS": "1",
+    "CURATION_HAMMING_ROWS": "100000",
+    "CURATION_HAMMING_LARGE_ROWS": "300000",
+    "CURATION_HAMMING_QUERIES": "2000",
+    "CURATION_HAMMING_REPETITIONS": "1",
+    "CURATION_SEMANTIC_ROWS": "4000",
+    "CURATION_SEMANTIC_GPU_ROWS": "50000",
+    "CURATION_SEMANTIC_REPETITIONS": "1",
 }
 """Settings of the curation benchmarks for a look at the table: fixed costs count for too much in it."""
 FOLDER = Path(__file__).resolve().parent
