@@ -12,7 +12,12 @@ from headrace.cli.output import Output
 
 @command("init", example="headrace init --template image-filter work")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--template", default="image-filter", show_default=True, help="What to start from.")
+@click.option(
+    "--template",
+    default="image-filter",
+    show_default=True,
+    help="What to start from: image-filter, multi-source-images or three-layers.",
+)
 def init(output: Output, *, folder: Path, template: str) -> None:
     """Start a project: a recipe, and a small lake of data that it works on."""
     from headrace.curation.templates.start import write_template
