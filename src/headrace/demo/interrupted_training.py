@@ -94,7 +94,7 @@ def _show_accuracy(work: DigitsWorkspace) -> Figures:
         f"Accuracy on the held-out source ({collector}, {judgement.num_judged} digits never seen): "
         f"{judgement.accuracy:.3f}"
     )
-    work.say(f"  {judgement.num_seen} of {collector}'s digits were left out: cleo sent the same ones to train on")
+    work.say(f"  {judgement.num_seen} of {collector}'s digits were left out: others sent the same ones to train on")
     work.say(
         f"  {judgement.num_planted} of the {len(judgement.mistakes)} mistakes are the fault of a wrong label that was "
         "planted"
