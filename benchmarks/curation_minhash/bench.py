@@ -93,7 +93,9 @@ def _datatrove_python() -> str | None:
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
             pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
             subprocess.run(
-                [*pip, _DATATROVE, "pyarrow", "spacy", "tokenizers", "xxhash<4"], check=True, capture_output=True
+                [*pip, _DATATROVE, "pyarrow", "regex", "spacy", "tokenizers", "xxhash<4"],
+                check=True,
+                capture_output=True,
             )
         except subprocess.CalledProcessError as error:
             print(f"datatrove does not install: {error.stderr.decode(errors='replace')[-300:]}", file=sys.stderr)
