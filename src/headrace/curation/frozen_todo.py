@@ -1,5 +1,6 @@
 """A work order that stays: which rows are to do, of which snapshots and by which plan, in one Parquet file.
 
+A todo is what pipelines of this kind call the rows that are still to be measured: the inventory minus what is known.
 What a plan finds to do moves with its sources and with every run. Frozen, it can be looked at, divided, approved and
 kept; a run that follows it reads the same snapshots, whatever was committed since.
 """

@@ -43,7 +43,7 @@ class TorchModel:
             raise ModelMismatch("device is 'cuda', and torch finds no GPU")
         self.device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         self._module = _scripted(path) if module is None else _with_weights(path, module, arguments)
-        self._module = self._module.to(self.device).eval()
+        self._module = self._module.to(self.device).eval()  # torch's: layers as for inference; nothing is evaluated
         self._output_name = output_name
         self._parameters = _parameters(self._module)
         self._input_name = input_name or self._parameters[0]
