@@ -15,7 +15,7 @@ from headrace.curation.frozen_todo import FrozenTodo
 from headrace.curation.recipe_run import run_plan
 from headrace.curation.run_options import RunOptions
 from headrace.datasets.lake import Lake
-from headrace.errors import AlreadyExists, InvalidInput, NotFound
+from headrace.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 
 SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), ("score", pa.int64())])
 
@@ -88,6 +88,14 @@ def test_frozen_todo_is_never_changed(lake: Lake, tmp_path: Path) -> None:
         todo.write(file)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_place_that_cannot_be_written_to_is_named(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for place in (tmp_path / "file" / "first.parquet", tmp_path / ("long" * 80)):
+        with pytest.raises(Unavailable, match="cannot be written to"):
+            recipe().plan(lake).todo().write(place)
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "lake"}
 
 
 def test_other_recipe_than_the_frozen_one_is_refused(lake: Lake) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from headrace.errors import AlreadyExists, InvalidInput, NotFound
+from headrace.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
 
 __all__ = ["TODO_SCHEMA", "FrozenTodo", "TodoRows"]
 
@@ -96,6 +97,7 @@ class FrozenTodo:
 
         Raises:
             AlreadyExists: There is a file; a frozen todo is never changed.
+            Unavailable: It cannot be written there; nothing is left.
         """
         document = {
             "format": _FORMAT,
@@ -108,12 +110,18 @@ class FrozenTodo:
             path.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(self.rows.replace_schema_metadata({_KEY: json.dumps(document).encode()}), temporary)
             os.link(temporary, path)
-        except FileExistsError as error:
-            raise AlreadyExists(
-                f"{path} exists, and a frozen todo is never changed; name a new file, or delete this one"
+        except OSError as error:
+            if isinstance(error, FileExistsError) and os.path.lexists(path):
+                raise AlreadyExists(
+                    f"{path} exists, and a frozen todo is never changed; name a new file, or delete this one"
+                ) from error
+            raise Unavailable(
+                f"the todo cannot be written to {path}: {error.strerror or error}. Name a file in a folder that can be "
+                "written to, on a disk that has room"
             ) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # where not even this is possible, nothing was written
+                temporary.unlink(missing_ok=True)
 
     @classmethod
     def read(cls, path: str | Path) -> FrozenTodo:
