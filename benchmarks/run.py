@@ -10,6 +10,7 @@ Results go to `.bench/results/NAME.json`. With `--record` they also become the a
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+import headrace
 from benchmarks.measurement import BENCH_ROOT, Outcome
 
 BENCHMARKS = (
@@ -80,6 +82,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS + CURATION)}")
     if chosen.quick:
         os.environ.update(QUICK)
+    compile_headrace()
     started = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
     for name in chosen.names or (CURATION if chosen.curation else BENCHMARKS):
@@ -90,6 +93,12 @@ def main(arguments: list[str]) -> int:
         for bar in outcome.bars:
             print(f"  {'met   ' if bar.is_met else 'MISSED'}  {name:16}  {bar.text}: {bar.amount}")
     return 0 if chosen.quick or all(outcome.is_met for outcome in outcomes.values()) else 1
+
+
+def compile_headrace() -> None:
+    """Bytecode as pip leaves it of the peers: this package is used where its sources lie, and who forbids Python to
+    write bytecode would have each worker process compile them again."""
+    compileall.compile_dir(Path(headrace.__file__).parent, quiet=1)
 
 
 def save(name: str, outcome: Outcome, *, is_recorded: bool) -> None:

@@ -16,6 +16,7 @@ from headrace.curation.replaced_media import AT
 from headrace.curation.rows_digest import rows_digest
 from headrace.datasets.columns import media_kind, schema_from_json, schema_to_json
 from headrace.datasets.derived_views import CURATION
+from headrace.storage.arrow_values import row_numbers
 from headrace.storage.canonical import JsonValue, canonical_json
 from headrace.storage.digests import digest_hex, require_digest
 from headrace.storage.parts import PartRecord, part_key, read_part, write_part
@@ -180,7 +181,7 @@ class StageStore:
             for group in np.unique(groups).tolist():
                 inside = wanted[groups == group] - (ends[group] - sizes[group])
                 table = file.read_row_group(group, columns=names).select(names)
-                found.append(table.take(pa.array(inside)).cast(schema))
+                found.append(table.take(row_numbers(inside)).cast(schema))
         return pa.concat_tables(found)
 
     def table(self, rows: StageRows, *, columns: Sequence[str] | None = None) -> pa.Table:

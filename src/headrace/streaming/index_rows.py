@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 
 from headrace.datasets.columns import MEDIA_VIEW_TYPE, media_kind
 from headrace.errors import HeadraceError
+from headrace.storage.arrow_values import row_numbers
 from headrace.storage.locations import Locations
 from headrace.streaming.index_pages import KEY_COLUMN, IndexDocument
 from headrace.streaming.index_source import IndexSource
 from headrace.streaming.media_addresses import address_of
 from headrace.streaming.media_fetching import Container, MediaFetcher, Places
 from headrace.streaming.page_layout import PageLayout
-from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, Page, PageFolder, row_numbers
+from headrace.streaming.pages import NULL_CONTAINER, OWN_FIRST, Page, PageFolder
 from headrace.streaming.unwritten_pages import UnwrittenPages
 
 __all__ = ["IndexRows"]

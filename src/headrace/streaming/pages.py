@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 
 from headrace.datasets.columns import media_kind
 from headrace.errors import NotFound
+from headrace.storage.arrow_values import row_numbers
 from headrace.streaming.file_lock import locked, sync
 from headrace.streaming.media_fetching import Container
 from headrace.streaming.stoppable_file import StoppableFile
 
-__all__ = ["NULL_CONTAINER", "OWN_FIRST", "MediaColumn", "Page", "PageFolder", "page_table", "row_numbers"]
+__all__ = ["NULL_CONTAINER", "OWN_FIRST", "MediaColumn", "Page", "PageFolder", "page_table"]
 
 _SEPARATOR = "\x1f"  # no name of a column holds it
 _CONTAINERS = b"headrace.containers"
@@ -242,11 +243,6 @@ def _opened(path: str) -> Page | None:
         return Page.mapped(path)
     except (FileNotFoundError, pa.ArrowInvalid):
         return None
-
-
-def row_numbers(rows: np.ndarray) -> pa.Array:
-    """Rows, int64 [num_rows], for Arrow's `take`; `pa.array` would import pandas, which takes 0.3 s."""
-    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
 
 
 def _write(path: str, tables: pa.Table | Iterable[pa.Table], *, check: Callable[[], None] | None = None) -> None:

@@ -17,6 +17,7 @@ from headrace.datasets.columns import CELL_LOCATOR_TYPE, media_kind
 from headrace.datasets.layouts import CommitLayout
 from headrace.datasets.media_reading import MediaReader
 from headrace.errors import InvalidInput
+from headrace.storage.arrow_values import row_numbers
 from headrace.storage.digests import require_digest
 from headrace.storage.locations import Locations
 from headrace.storage.parts import PartRecord, part_key
@@ -31,7 +32,6 @@ from headrace.streaming.pages import (
     PageFolder,
     null_filled,
     page_table,
-    row_numbers,
 )
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from headrace.curation.ray_engine.blocks import block_of
 from headrace.curation.ray_engine.cluster import RayCluster
-from headrace.curation.ray_engine.table_tasks import PartitionTask, ScatterTask, run_partition, run_scatter
+from headrace.curation.ray_engine.table_tasks import PartitionTask, ScatterTask, get_ready, run_partition, run_scatter
 from headrace.curation.stage_rows import StageStore
 from headrace.curation.table_stages.memory_budget import MemoryBudget, memory_of_each
 from headrace.curation.table_stages.partition_workers import PartitionWorkers, Piece
@@ -71,6 +71,8 @@ class _RayWorkers:
         self._objects: dict[str, list[list[Any]]] = {}  # of each input, piece and group
         self._group_sizes: list[int] = []
         self._asked: deque[Any] = deque()
+        ready = self._ray.remote(get_ready).options(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")
+        self._starting = [ready.remote() for _ in range(num_workers)]  # while the caller still prepares
 
     def scatter(self, pieces: Sequence[Piece], bounds: pa.Table, *, schemas: Mapping[str, pa.Schema]) -> Iterator[int]:
         """Of each piece an object for each partition, or for several neighbours."""
@@ -127,6 +129,7 @@ class _RayWorkers:
         check in task_manager.cc).
         """
         self._asked.clear()
+        self._starting = []
         self._objects = {}
 
     def _tasks(self, step: str, arguments: Mapping[str, Any]) -> Iterator[tuple[PartitionTask, list[Any]]]:

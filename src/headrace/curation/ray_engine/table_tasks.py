@@ -26,7 +26,7 @@ from headrace.curation.table_stages.scattering import scattered
 from headrace.datasets.columns import schema_from_json
 from headrace.storage.parts import PartRecord
 
-__all__ = ["PartitionTask", "ScatterTask", "run_partition", "run_scatter"]
+__all__ = ["PartitionTask", "ScatterTask", "get_ready", "run_partition", "run_scatter"]
 
 _BATCH_ROWS = 8_192
 
@@ -69,6 +69,10 @@ class PartitionTask:
     place: int
     exchange: str
     scratch: str | None
+
+
+def get_ready() -> None:
+    """Nothing: a process of Ray that was asked for this has started, and has imported what the other tasks need."""
 
 
 def run_scatter(task: ScatterTask, edges: Block) -> list[Any]:
@@ -117,6 +121,7 @@ def _batches(tables: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
 def _use_one_core() -> None:
     """As Ray was asked for."""
     pa.set_cpu_count(1)
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 @functools.lru_cache(maxsize=4)

@@ -82,13 +82,16 @@ class Exchange:
         row_bytes = max(1, self.input_bytes // max(1, total))
         most = max(1, self.budget.piece_bytes // row_bytes)
         turns = math.ceil(rows.num_rows / (most * self.budget.num_workers))
-        even = math.ceil(rows.num_rows / max(1, turns * self.budget.num_workers))
+        num_pieces = max(1, turns * self.budget.num_workers)
         pieces: list[list[PartRecord]] = []
-        num_rows = even
+        num_rows = row_start = 0
+        piece = -1
         for part in rows.parts:
-            if num_rows + part.num_rows / 2 > even or num_rows + part.num_rows > most:
+            wanted = (2 * row_start + part.num_rows) * num_pieces // (2 * max(1, rows.num_rows))  # by its middle
+            row_start += part.num_rows
+            if wanted != piece or num_rows + part.num_rows > most:
                 pieces.append([])
-                num_rows = 0
+                piece, num_rows = wanted, 0
             pieces[-1].append(part)
             num_rows += part.num_rows
         return pieces

@@ -38,7 +38,7 @@ def write_empty_file(folder: Path, schema: pa.Schema) -> str:
     """A file without rows."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"empty-{uuid.uuid4().hex}.parquet"
-    pq.write_table(schema.empty_table(), path)
+    pq.write_table(pa.Table.from_batches([], schema=schema), path)
     return str(path)
 
 

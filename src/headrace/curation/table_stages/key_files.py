@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from headrace.storage.arrow_values import row_numbers
+
 __all__ = ["KeyFiles"]
 
 _MOST_OPEN = 256
@@ -38,7 +40,7 @@ class KeyFiles:
         partitions = partitions % self._num_partitions
         order = np.argsort(partitions, kind="stable")  # [num_rows]
         counts = np.bincount(partitions, minlength=self._num_partitions)  # [num_partitions]
-        table = table.take(pa.array(order))
+        table = table.take(row_numbers(order))
         row_start = 0
         for partition, count in enumerate(counts.tolist()):
             if count:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.curation.stage_rows import StageRows, StageStore
+from headrace.storage.arrow_values import row_numbers
 
 __all__ = ["partition_bounds"]
 
@@ -38,7 +39,7 @@ def partition_bounds(
         stride = max(1, chosen.num_rows // share)
         for table in stage_store.tables(chosen, columns=names):
             # From the middle: with a stride above a part's rows, its first would stand for all.
-            picked = pa.array(np.arange(min(stride // 2, table.num_rows - 1), table.num_rows, stride))
+            picked = row_numbers(np.arange(min(stride // 2, table.num_rows - 1), table.num_rows, stride))
             samples.append(table.take(picked).rename_columns(list(key)).replace_schema_metadata())
     if not samples:
         rows = next(iter(inputs.values()))
@@ -46,7 +47,7 @@ def partition_bounds(
     sample = pa.concat_tables(samples).combine_chunks()
     order = pc.sort_indices(sample, sort_keys=[(name, "ascending", "at_end") for name in key])
     places = np.unique(np.arange(1, num_partitions) * sample.num_rows // num_partitions)
-    edges = sample.take(order.take(pa.array(places)))
+    edges = sample.take(order.take(row_numbers(places)))
     seen: set[tuple[str, ...]] = set()
     kept = []
     for idx, row in enumerate(edges.to_pylist()):
@@ -54,7 +55,7 @@ def partition_bounds(
         if values not in seen:
             seen.add(values)
             kept.append(idx)
-    return edges.take(pa.array(kept, pa.int64()))
+    return edges.take(row_numbers(np.array(kept, np.int64)))
 
 
 def _named(schema: pa.Schema, name: str) -> str:

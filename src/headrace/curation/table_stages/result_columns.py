@@ -15,6 +15,7 @@ from headrace.curation.table_stages.bound_plan import PlanColumn, ScannedColumn
 from headrace.datasets.columns import media_kind, normal_type
 from headrace.datasets.sql_guard import SqlText
 from headrace.errors import InvalidInput
+from headrace.storage.arrow_values import zero
 
 __all__ = ["ResultColumns"]
 
@@ -69,7 +70,7 @@ class ResultColumns:
         for idx, field in zip(self.indices, self.schema):
             values = batch.column(idx)
             if pa.types.is_floating(values.type):
-                values = pc.add(values, pa.scalar(0.0, values.type))
+                values = pc.add(values, zero(values.type))
             try:
                 arrays.append(values if values.type == field.type else values.cast(field.type))
             except pa.ArrowInvalid as error:

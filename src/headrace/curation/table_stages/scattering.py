@@ -8,10 +8,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from headrace.datasets.columns import schema_from_json
+from headrace.storage.arrow_values import places, row_numbers
 
 __all__ = ["partition_rows", "scatter", "scattered"]
 
@@ -52,12 +54,15 @@ def scattered(
     edges: pa.Table,  # [num_partitions - 1], ascending
 ) -> Iterator[list[pa.RecordBatch]]:
     """The rows of each partition, partition after partition; arguments as for `scatter`."""
-    table = pa.concat_tables(
-        pq.read_table(file, columns=schema.names, use_threads=False).select(schema.names).cast(schema) for file in files
-    ).combine_chunks()
+    table = pa.concat_tables(_columns(file, schema) for file in files).combine_chunks()
     order, counts = partition_rows(table.select(list(key)), edges.rename_columns(list(key)))
-    for places in np.split(order, np.cumsum(counts)[:-1]):  # [rows of the partition]
-        yield table.take(pa.array(places)).combine_chunks().to_batches() if len(places) else []
+    for rows in np.split(order, np.cumsum(counts)[:-1]):  # [rows of the partition]
+        yield table.take(row_numbers(rows)).combine_chunks().to_batches() if len(rows) else []
+
+
+def _columns(file: str | BinaryIO, schema: pa.Schema) -> pa.Table:
+    with pq.ParquetFile(file) as reader:  # `pq.read_table` imports pandas
+        return reader.read(columns=schema.names, use_threads=False).select(schema.names).cast(schema)
 
 
 def partition_rows(
@@ -70,7 +75,7 @@ def partition_rows(
     # Edges stand first and the sort is stable: an edge comes before the rows with its key, which are its partition's.
     both = pa.concat_tables([edges.cast(schema), keys.cast(schema)]).combine_chunks()
     sort_keys = [(name, "ascending", "at_end") for name in keys.column_names]
-    positions = pa.compute.sort_indices(both, sort_keys=sort_keys).to_numpy().astype(np.int64)
+    positions = places(pc.sort_indices(both, sort_keys=sort_keys))
     is_edge = positions < num_edges
     partitions = np.cumsum(is_edge)[~is_edge]  # [num_rows]
     return positions[~is_edge] - num_edges, np.bincount(partitions, minlength=num_edges + 1)
