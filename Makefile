@@ -157,7 +157,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-
 
 # By name, because an extra that refers to the project itself would put its folder into the lock.
 EXTRAS := --extra audio --extra demo --extra hub --extra image --extra language --extra onnx --extra pandas \
-	--extra polars --extra ray --extra tokens --extra video
+	--extra polars --extra ray --extra server --extra tokens --extra video
 
 lock: $(DEV_STAMP)
 	$(COMPILE) -o requirements/build.txt requirements/build.in
