@@ -23,4 +23,8 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["HEADRACE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
-pytest_plugins = ["tests.s3_buckets", "tests.lake_places"]  # the second imports the first
+pytest_plugins = [
+    "tests.s3_buckets",
+    "tests.lake_places",  # imports the one above
+    "tests.service_databases",
+]

@@ -1,0 +1,1 @@
+"""Durable jobs: claimed by lease, taken over when a worker dies."""
