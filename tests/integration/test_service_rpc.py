@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 import headrace
+from headrace.datasets.lake import Lake
 
 BUCKET = "mini-automl-dm"
 SERVICE = "data_management.DataManagementService"
@@ -41,7 +42,7 @@ class Server:
         return self.root / "bucket"
 
     @property
-    def lake(self) -> headrace.Lake:
+    def lake(self) -> Lake:
         return headrace.connect(self.root / "lake")
 
     def start(self) -> None:
