@@ -57,6 +57,8 @@ class Server:
                 found = json.loads("".join(lines))
             except ValueError:
                 continue
+            if "grpc" not in found:
+                break
             self.grpc_address, self.http_address = found["grpc"], found["http"]
             return
         raise AssertionError(f"the server ended with {self.process.wait()}: {''.join(lines)}")
@@ -83,13 +85,13 @@ class Client:
         pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(self.channel))
         self.methods = pool.FindServiceByName(SERVICE).methods_by_name
 
-    def __call__(self, name: str, **values: Any) -> Any:
-        method = self.methods[name]
+    def __call__(self, call_name: str, /, **values: Any) -> Any:
+        method = self.methods[call_name]
         request = message_factory.GetMessageClass(method.input_type)(**values)
         answer = message_factory.GetMessageClass(method.output_type)
         make = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
         call = make(
-            f"/{SERVICE}/{name}",
+            f"/{SERVICE}/{call_name}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=answer.FromString,
         )
@@ -222,7 +224,7 @@ def test_generic_commits_keep_their_bytes(shared: tuple[Server, Client]) -> None
     assert client("PrepareTrainingDataset", **query).version_hash == "hashHg=="
     unknown = [{"tag_key": "no", "tag_value": "no"}]
     assert client("PrepareTrainingDataset", **query, tags=unknown).version_hash == "hash"
-    found = client.prepared(name, **query, tags=[{"tag_key": "foo", "tag_value": "bar2"}])
+    found = client.prepared(name, commit_id="4", tags=[{"tag_key": "foo", "tag_value": "bar2"}])
     assert (found.version_hash, [part.name for part in found.parts]) == ("hashEA==", ["part-0-0"])
     whole = client.prepared(name)
     assert [part.name for part in whole.parts] == [f"part-{idx}-0" for idx in range(5)]

@@ -101,17 +101,14 @@ def _reflection_handlers(mirror: reflection.ReflectionServicer) -> grpc.GenericR
 def _pool_with_reflection() -> descriptor_pool.DescriptorPool:
     """What reflection describes: our service, health, and both versions of itself."""
     pool = descriptor_pool.DescriptorPool()
-    known = descriptor_pb2.FileDescriptorProto()
     for file in (*wire.DESCRIPTOR.dependencies, wire.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
-        file.CopyToProto(known)
-        pool.Add(known)
-    text = known.SerializeToString()  # of version 1alpha, the last one
-    renamed = descriptor_pb2.FileDescriptorProto.FromString(text)
+        pool.AddSerializedFile(file.serialized_pb)
+    renamed = descriptor_pb2.FileDescriptorProto.FromString(reflection_pb2.DESCRIPTOR.serialized_pb)
     renamed.name, renamed.package = "grpc/reflection/v1/reflection.proto", "grpc.reflection.v1"
-    for field in [field for message in renamed.message_type for field in message.field]:
+    for field in [field for message in renamed.message_type for field in message.field if field.type_name]:
         field.type_name = field.type_name.replace(".v1alpha.", ".v1.")
     for method in renamed.service[0].method:
         method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
         method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
-    pool.Add(renamed)
+    pool.AddSerializedFile(renamed.SerializeToString())
     return pool
