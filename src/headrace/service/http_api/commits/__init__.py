@@ -1,0 +1,1 @@
+"""Commits over HTTP: rows come in, are hidden and shown again."""

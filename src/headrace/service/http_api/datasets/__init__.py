@@ -1,0 +1,1 @@
+"""Datasets over HTTP: what they are, created, deleted and restored."""

@@ -1,0 +1,1 @@
+"""Questions to the whole lake over HTTP: differences, SQL, lineage, audit."""

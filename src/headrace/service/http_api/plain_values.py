@@ -1,0 +1,44 @@
+"""Any value that a lake holds, as plain JSON."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence, Set
+from datetime import UTC, date, datetime, time, timedelta
+
+from pydantic import JsonValue
+
+__all__ = ["plain_document", "plain_value"]
+
+_DIGEST_BYTES = 32
+
+
+def plain_value(value: object) -> JsonValue:
+    """A value with the same meaning that any JSON reader accepts.
+
+    NaN and infinities become null, moments ISO 8601 (UTC with "Z"), durations seconds, decimals text,
+    digests (exactly 32 bytes) lower-case hex, other bytes base64.
+    """
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.isoformat() if value.tzinfo is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex() if len(value) == _DIGEST_BYTES else base64.b64encode(value).decode("ascii")
+    if isinstance(value, Mapping):
+        return {str(key): plain_value(item) for key, item in value.items()}
+    if isinstance(value, Sequence | Set):
+        return [plain_value(item) for item in value]
+    return str(value)
+
+
+def plain_document(document: Mapping[str, object]) -> dict[str, JsonValue]:
+    """A document of the library, all values plain."""
+    return {name: plain_value(value) for name, value in document.items()}
