@@ -14,7 +14,7 @@ from headrace.errors import InvalidInput, NotFound
 from headrace.schema.tags import Tag
 from headrace.service.buckets import Buckets
 from headrace.service.jobs.job import Job
-from headrace.service.jobs.job_runner import JobContext
+from headrace.service.jobs.job_context import JobContext
 from headrace.service.jobs.job_store import JobStore
 from headrace.service.training_statistics import training_statistics
 from headrace.storage.canonical import JsonValue
