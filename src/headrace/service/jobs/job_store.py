@@ -12,7 +12,7 @@ from headrace.errors import Conflict, InvalidInput, NotFound
 from headrace.service.database.database import Database
 from headrace.service.jobs import repository
 from headrace.service.jobs.job import JOB_STATES, Job, JobLogLine
-from headrace.service.jobs.stored_values import checked_name, cut_text, json_text
+from headrace.service.jobs.stored_values import checked_name, cut_middle, cut_text, json_text
 from headrace.storage.canonical import JsonValue
 
 __all__ = ["MAX_LOST_WORKERS", "JobStore"]
@@ -246,9 +246,9 @@ class JobStore:
         self._finish(job, {"state": "succeeded", "result": text})
 
     def fail(self, job: Job, error: str, *, traceback: str | None = None) -> None:
-        """The job cannot be done; the end of `traceback`, which says most, goes to its log."""
+        """The job cannot be done; `traceback` goes to its log, without its middle if it is long."""
         values: dict[str, object] = {"state": "failed", "error": cut_text(error, max_bytes=_MAX_ERROR_BYTES)}
-        self._finish(job, values, line=None if traceback is None else traceback[-_MAX_LINE_BYTES // 2 :])
+        self._finish(job, values, line=None if traceback is None else cut_middle(traceback, max_bytes=_MAX_LINE_BYTES))
 
     def stop(self, job: Job) -> None:
         """The worker has stopped because somebody asked to cancel the job."""

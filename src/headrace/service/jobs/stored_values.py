@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from headrace.errors import InvalidInput
 from headrace.storage.canonical import JsonValue
 
-__all__ = ["MAX_JSON_BYTES", "checked_name", "cut_text", "iso_time", "json_text", "storable_text"]
+__all__ = ["MAX_JSON_BYTES", "checked_name", "cut_middle", "cut_text", "iso_time", "json_text", "storable_text"]
 
 MAX_JSON_BYTES = 1_000_000
 _CUT_MARK = "…"
@@ -60,6 +60,15 @@ def cut_text(text: str, *, max_bytes: int) -> str:
         return encoded.decode("utf-8")
     room = max_bytes - len(_CUT_MARK.encode("utf-8"))
     return encoded[:room].decode("utf-8", "ignore") + _CUT_MARK
+
+
+def cut_middle(text: str, *, max_bytes: int) -> str:
+    """`text`, or as much of its two ends as fits: of a traceback these are where it began and what went wrong."""
+    encoded = storable_text(text).encode("utf-8")
+    if len(encoded) <= max_bytes:
+        return encoded.decode("utf-8")
+    half = (max_bytes - len(_CUT_MARK.encode("utf-8"))) // 2
+    return encoded[:half].decode("utf-8", "ignore") + _CUT_MARK + encoded[-half:].decode("utf-8", "ignore")
 
 
 def iso_time(microseconds: int) -> str:
