@@ -253,7 +253,10 @@ def test_rows_are_committed_as_lines_csv_and_parquet(server: Server) -> None:
     assert made.document["num_rows"] == 2
     assert made.document["tags"] == {"category": ["aaa", "bbb"], "lang": "de"}
     assert made.document["sources"][0]["uri"] == "upload://rows.jsonl"
-    assert server.commit("intents", "how are you,greet\nbye now,bye\n", "text/csv; charset=utf-8").status == 201
+    assert (
+        server.commit("intents", "how are you,greet\nbye now,bye\n", 'text/csv; header=absent; charset="UTF-8"').status
+        == 201
+    )
     table = pa.table({"text": ["again"], "labels": [["greet"]]})
     assert server.commit("intents", parquet_bytes(table), PARQUET).status == 201
     log = server.ask("GET", "/v1/datasets/intents/commits", query={"limit": 2}).document
@@ -594,6 +597,7 @@ def test_unknown_routes_methods_and_odd_names_are_problems(server: Server) -> No
     problem(server.ask("GET", "/"), 404)
     problem(server.ask("GET", "/v1/nothing"), 404)
     problem(server.ask("GET", "/docs"), 404)
+    problem(server.ask("GET", "/v1/datasets/"), 404)
     wrong = server.ask("PATCH", "/v1/datasets")
     problem(wrong, 405)
     assert wrong.headers["allow"]
@@ -606,6 +610,13 @@ def test_unknown_routes_methods_and_odd_names_are_problems(server: Server) -> No
 )
 def test_bad_json_is_a_problem(server: Server, body: bytes) -> None:
     problem(server.ask("POST", "/v1/datasets", body=body, Content_Type="application/json"), 400)
+
+
+def test_json_of_another_type_is_no_json(server: Server) -> None:
+    """A page of another site may send text/plain without asking first, application/json not."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        problem(server.ask("POST", "/v1/datasets", body='{"name": "plain", "type": "GENERIC"}', Content_Type=kind), 400)
+    problem(server.ask("GET", "/v1/datasets/plain"), 404)
 
 
 def test_bodies_above_the_limit_are_refused(server: Server) -> None:
