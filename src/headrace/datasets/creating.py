@@ -26,7 +26,7 @@ from headrace.datasets.types.base import DatasetType
 from headrace.datasets.types.registry import dataset_type
 from headrace.errors import AlreadyExists, HeadraceError, InvalidInput, Unavailable
 from headrace.schema.free_text import check_text
-from headrace.schema.names import check_dataset_name
+from headrace.schema.names import check_dataset_name, is_dataset_name
 from headrace.schema.near_misses import near_miss
 from headrace.storage.canonical import JsonValue
 from headrace.storage.store import ObjectStore
@@ -48,6 +48,7 @@ class DatasetDeclaration:
     on_duplicate_key: OnDuplicateKey
     description: str
     owner: str | None
+    takes_any_name: bool = False  # where no dataset can be called so, or one is: its id, and the text as display name
 
     @classmethod
     def of(
@@ -60,13 +61,17 @@ class DatasetDeclaration:
         on_duplicate_key: str | None,
         description: str,
         owner: str | None,
+        takes_any_name: bool = False,
     ) -> DatasetDeclaration:
         """What the arguments of `Lake.create_dataset` say, checked.
 
         Raises:
             InvalidInput: A bad name, text, type, schema or key.
         """
-        check_dataset_name(name)
+        if takes_any_name:
+            check_text(name, "name")
+        else:
+            check_dataset_name(name)
         check_text(description, "description")
         for what, text in (("type", type), ("key", key)):
             if text is not None:
@@ -91,7 +96,7 @@ class DatasetDeclaration:
         if key is not None and declared is not None:
             check_key_column(declared.field(key))
         rule = _checked_rule(on_duplicate_key, dataset_type_name=kind.name, key=key)
-        return cls(name, kind, declared, key, rule, description, owner)
+        return cls(name, kind, declared, key, rule, description, owner, takes_any_name)
 
     def entry_body(self, uid: str) -> Mapping[str, JsonValue]:
         """The body of the first entry of the dataset's log."""
@@ -118,7 +123,7 @@ def create_dataset(
         Unavailable: Garbage collection gave the unfinished dataset up; trying again is safe.
     """
     name = declaration.name
-    if name in lake.state().by_name:
+    if not declaration.takes_any_name and name in lake.state().by_name:
         raise _taken(lake, name)
     lake.store.prepare_for_writing()
     uid = secrets.token_hex(8)
@@ -144,7 +149,7 @@ def create_dataset(
         _discard(lake.store, dataset.base)
         raise
     try:
-        record = _register(lake, name, uid)
+        record = _register(lake, declaration, uid)
     except AlreadyExists:
         # After any other error the entry may have been written all the same.
         _discard(lake.store, dataset.base)
@@ -152,19 +157,27 @@ def create_dataset(
     return lake.open_record(record)
 
 
-def _register(lake: Lake, name: str, uid: str) -> DatasetRecord:
+def _register(lake: Lake, declaration: DatasetDeclaration, uid: str) -> DatasetRecord:
+    name = declaration.name
+
     def plan(state: LakeState) -> Mapping[str, JsonValue]:
-        if name in state.by_name:
+        is_taken = name in state.by_name
+        if is_taken and not declaration.takes_any_name:
             raise _taken(lake, name)
         if uid in state.given_up:
             raise Unavailable(
                 f"garbage collection took dataset {name!r} for one whose creation had failed, because for longer "
                 "than its grace period nothing of it was written; nothing was changed, try again"
             )
-        return {"dataset": state.next_id, "uid": uid, "name": name}
+        body = {"dataset": state.next_id, "uid": uid, "name": name}
+        if is_taken or not is_dataset_name(name):
+            body |= {"name": state.next_id, "display_name": name}
+        return body
 
-    lake.log_of_entries.append("create-dataset", plan)
-    return lake.log_of_entries.refresh().by_name[name]
+    entry = lake.log_of_entries.append("create-dataset", plan)
+    if entry is None:
+        raise RuntimeError("a plan without an entry")
+    return lake.log_of_entries.refresh().by_id[str(entry.body["dataset"])]
 
 
 def _discard(store: ObjectStore, base: str) -> None:

@@ -52,10 +52,11 @@ _KEPT_ADDRESS_SETS = 64
 class Dataset:
     """A named, typed, growing group of samples. Safe to use from several threads and processes."""
 
-    def __init__(self, lake: Lake, *, dataset_id: str, name: str, uid: str) -> None:
+    def __init__(self, lake: Lake, *, dataset_id: str, name: str, uid: str, display_name: str | None = None) -> None:
         self._lake = lake
         self._id = dataset_id
         self._name = name
+        self._display_name = display_name
         self.base = f"datasets/{uid}/"
         self.log_of_entries: EntryLog[DatasetState] = EntryLog(
             lake.store, self.base, state=DatasetState(), actor=lake.actor, clock=lake.clock, form=DATASET_FORM
@@ -80,6 +81,11 @@ class Dataset:
     def name(self) -> str:
         """Unique in the lake."""
         return self._name
+
+    @property
+    def display_name(self) -> str:
+        """What its creator called it, any text; the name unless that could not be one."""
+        return self._name if self._display_name is None else self._display_name
 
     @property
     def type(self) -> str:
@@ -172,6 +178,7 @@ class Dataset:
         return {
             "id": self._id,
             "name": self._name,
+            **({} if self._display_name is None else {"display_name": self._display_name}),
             "type": state.type_name,
             "description": state.description,
             "owner": state.owner,

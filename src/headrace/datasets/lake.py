@@ -340,7 +340,9 @@ class Lake:
         """The dataset of a line of the register."""
         dataset = self._datasets.get(record.uid)
         if dataset is None or dataset.name != record.name:  # a restore may have renamed it
-            dataset = Dataset(self, dataset_id=record.dataset_id, name=record.name, uid=record.uid)
+            dataset = Dataset(
+                self, dataset_id=record.dataset_id, name=record.name, uid=record.uid, display_name=record.display_name
+            )
             self._datasets[record.uid] = dataset
         return dataset
 

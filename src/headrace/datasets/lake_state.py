@@ -18,6 +18,7 @@ class DatasetRecord:
     dataset_id: str  # "1", "2", …
     uid: str  # folder below datasets/
     name: str
+    display_name: str | None = None  # any text; None: the name itself
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class LakeState:
         body = entry.body
         match entry.operation:
             case "create-dataset":
-                record = DatasetRecord(body["dataset"], body["uid"], body["name"])
+                record = DatasetRecord(body["dataset"], body["uid"], body["name"], body.get("display_name"))
                 self.by_id[record.dataset_id] = record
                 self.by_name[record.name] = record
                 self.records.append(record)

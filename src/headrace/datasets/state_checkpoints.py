@@ -71,7 +71,7 @@ class DatasetForm:
 class LakeForm:
     """The register; read as a whole, because names are looked up in it."""
 
-    version = "1"
+    version = "2"
     interval = _LAKE_INTERVAL
     at_once: frozenset[str] = frozenset()
 

@@ -6,7 +6,7 @@ import re
 
 from headrace.errors import InvalidInput
 
-__all__ = ["check_alias_name", "check_column_name", "check_dataset_name", "is_dataset_id"]
+__all__ = ["check_alias_name", "check_column_name", "check_dataset_name", "is_dataset_id", "is_dataset_name"]
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,99}", re.ASCII)
 _MAX_COLUMN_BYTES = 255
@@ -47,8 +47,13 @@ def is_dataset_id(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
+def is_dataset_name(text: str) -> bool:
+    """Whether a dataset may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _check(name: str, what: str) -> str:
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+    if not isinstance(name, str) or not is_dataset_name(name):
         raise InvalidInput(
             f"{name!r} cannot be {what}: expected a letter or '_' first, then up to 99 letters, digits, '_', '.' or '-'"
         )

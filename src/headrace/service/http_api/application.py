@@ -15,6 +15,7 @@ from headrace.service.http_api.body_limits import BodyLimits
 from headrace.service.http_api.commits import routes as commits
 from headrace.service.http_api.datasets import routes as datasets
 from headrace.service.http_api.edge import LakeEdge
+from headrace.service.http_api.jobs import routes as job_routes
 from headrace.service.http_api.lake import routes as lake_routes
 from headrace.service.http_api.operations import routes as operations
 from headrace.service.http_api.problems import MEDIA_TYPE, add_problem_handlers
@@ -22,6 +23,7 @@ from headrace.service.http_api.request_metrics import RequestWatch
 from headrace.service.http_api.runs import routes as runs
 from headrace.service.http_api.snapshots import media
 from headrace.service.http_api.snapshots import routes as snapshots
+from headrace.service.jobs.job_store import JobStore
 
 __all__ = ["LakeApplication", "create_application"]
 
@@ -49,28 +51,36 @@ class LakeApplication(FastAPI):
 
 
 def create_application(
-    lake: Lake, *, is_ready: Callable[[], bool] = lambda: True, upload_directory: Path | None = None
+    lake: Lake,
+    *,
+    is_ready: Callable[[], bool] = lambda: True,
+    jobs: JobStore | None = None,
+    upload_directory: Path | None = None,
 ) -> FastAPI:
     """The HTTP edge of a lake.
 
     Args:
         lake: What it serves; it need not exist yet.
         is_ready: Whether requests should be sent here, for `/readyz`.
+        jobs: Durable jobs to show under `/v1/jobs`; without a store there are no such routes.
         upload_directory: Where bodies with rows wait while they are read; by default the system's temporary folder.
     """
-    edge = LakeEdge.of(lake, is_ready=is_ready, upload_directory=upload_directory)
+    edge = LakeEdge.of(lake, is_ready=is_ready, jobs=jobs, upload_directory=upload_directory)
     application = LakeApplication(
         title="Headrace",
         version=headrace.__version__,
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         separate_input_output_schemas=False,
     )
     application.state.edge = edge
     for routes in (operations, datasets, commits, snapshots, media, runs, lake_routes):
         application.include_router(routes.router)
+    if jobs is not None:
+        application.include_router(job_routes.router)
     add_problem_handlers(application, edge.text)
     application.add_middleware(BodyLimits)
     application.add_middleware(RequestWatch, metrics=edge.metrics)  # added last: it sees every request first

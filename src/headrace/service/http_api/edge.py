@@ -18,6 +18,7 @@ from headrace.schema.references import Reference
 from headrace.service.http_api.public_text import PublicText
 from headrace.service.http_api.request_metrics import RequestMetrics
 from headrace.service.http_api.versions import ExpectingDataset, read_if_match, version_tag
+from headrace.service.jobs.job_store import JobStore
 from headrace.storage.locations import Locations
 from headrace.storage.store import ObjectStore
 
@@ -53,15 +54,18 @@ class LakeEdge:
     lake: Lake
     lake_to_write: Lake  # the same one, but it reads no places that rows name
     is_ready: Callable[[], bool]
+    jobs: JobStore | None
     upload_directory: Path | None  # where bodies with rows wait; None: the system's
     text: PublicText
     metrics: RequestMetrics
 
     @classmethod
-    def of(cls, lake: Lake, *, is_ready: Callable[[], bool], upload_directory: Path | None) -> LakeEdge:
+    def of(
+        cls, lake: Lake, *, is_ready: Callable[[], bool], jobs: JobStore | None, upload_directory: Path | None
+    ) -> LakeEdge:
         """The edge of a lake."""
         lake_to_write = Lake(lake.store, actor=lake.actor, clock=lake.clock, locations=NoLocations())
-        return cls(lake, lake_to_write, is_ready, upload_directory, PublicText(lake.uri), RequestMetrics())
+        return cls(lake, lake_to_write, is_ready, jobs, upload_directory, PublicText(lake.uri), RequestMetrics())
 
 
 async def edge_of_request(request: Request) -> LakeEdge:

@@ -13,7 +13,9 @@ from pydantic import BaseModel, Field
 
 from headrace.errors import InvalidInput
 
-__all__ = ["Page", "PageQuery", "PageWish", "page_of"]
+__all__ = ["Page", "PageQuery", "PageWish", "cursor_after", "page_of", "place_in_cursor"]
+
+_MAX_NUMBER = 2**63 - 1  # what databases know
 
 Item = TypeVar("Item")
 Place = tuple[int | str, ...]
@@ -54,23 +56,34 @@ def page_of(
     Raises:
         InvalidInput: The cursor is none of this list.
     """
-    after = None if wish.cursor is None else _read(wish.cursor, of=of, kinds=kinds)
+    after = place_in_cursor(wish, of=of, kinds=kinds)
     rest = [item for item in items if after is None or place(item) > after]
     found = rest[: wish.limit]
-    return found, _write(of, place(found[-1])) if len(rest) > len(found) else None
+    return found, cursor_after(place(found[-1]), of=of) if len(rest) > len(found) else None
 
 
-def _write(of: str, place: Place) -> str:
+def cursor_after(place: Place, *, of: str) -> str:
+    """The cursor of the page that begins after a place of a list."""
     data = json.dumps([of, *place], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
-def _read(cursor: str, *, of: str, kinds: tuple[type, ...]) -> Place:
+def place_in_cursor(wish: PageWish, *, of: str, kinds: tuple[type, ...]) -> Place | None:
+    """The place after which the wanted page begins; None for the first page.
+
+    Raises:
+        InvalidInput: The cursor is none of this list.
+    """
+    if wish.cursor is None:
+        return None
     try:
-        data = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        data = base64.b64decode(
+            wish.cursor.encode("ascii") + b"=" * (-len(wish.cursor) % 4), altchars=b"-_", validate=True
+        )
         document = json.loads(data)
     except (binascii.Error, UnicodeError, ValueError, RecursionError):
         document = None
-    if not isinstance(document, list) or document[:1] != [of] or tuple(map(type, document[1:])) != kinds:
+    is_of_list = isinstance(document, list) and document[:1] == [of] and tuple(map(type, document[1:])) == kinds
+    if not is_of_list or any(isinstance(value, int) and abs(value) > _MAX_NUMBER for value in document[1:]):
         raise InvalidInput(f"this is no cursor of the list of {of}; pass `next` of the page before, unchanged")
     return tuple(document[1:])

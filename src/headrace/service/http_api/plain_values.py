@@ -18,10 +18,12 @@ def plain_value(value: object) -> JsonValue:
     """A value with the same meaning that any JSON reader accepts.
 
     NaN and infinities become null, moments ISO 8601 (UTC with "Z"), durations seconds, decimals text,
-    digests (exactly 32 bytes) lower-case hex, other bytes base64.
+    digests (exactly 32 bytes) lower-case hex, other bytes base64, halves of surrogate pairs "?".
     """
-    if value is None or isinstance(value, bool | str | int):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, str):
+        return _utf8(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
@@ -33,12 +35,16 @@ def plain_value(value: object) -> JsonValue:
     if isinstance(value, bytes):
         return value.hex() if len(value) == _DIGEST_BYTES else base64.b64encode(value).decode("ascii")
     if isinstance(value, Mapping):
-        return {str(key): plain_value(item) for key, item in value.items()}
+        return {_utf8(str(key)): plain_value(item) for key, item in value.items()}
     if isinstance(value, Sequence | Set):
         return [plain_value(item) for item in value]
-    return str(value)
+    return _utf8(str(value))
 
 
 def plain_document(document: Mapping[str, object]) -> dict[str, JsonValue]:
     """A document of the library, all values plain."""
     return {name: plain_value(value) for name, value in document.items()}
+
+
+def _utf8(text: str) -> str:
+    return text if text.isascii() else text.encode(errors="replace").decode()

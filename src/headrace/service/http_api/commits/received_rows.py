@@ -70,8 +70,9 @@ async def receive_rows(request: Request, edge: EdgeOfRequest) -> AsyncIterator[R
     """The body in a temporary file, which is gone when the request is over, however it ends."""
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     suffix = _SUFFIXES.get(kind.strip().lower())
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if suffix is None or charset not in ("", "utf-8", "utf8"):
+    values = dict(part.strip().lower().partition("=")[::2] for part in parameters.split(";"))
+    charset = values.get("charset", "utf-8").strip('"')
+    if suffix is None or charset not in ("utf-8", "utf8", "us-ascii"):
         raise HTTPException(
             415,
             f"the body is {request.headers.get('content-type', 'of no type')[:100]!r}; expected "

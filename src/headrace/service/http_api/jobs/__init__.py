@@ -1,0 +1,1 @@
+"""Durable jobs over HTTP: watched, cancelled and queued again."""

@@ -1,0 +1,1 @@
+"""gRPC: the reference service's calls over a lake."""
