@@ -290,6 +290,8 @@ def test_commits_are_hidden_shown_and_reverted(server: Server) -> None:
     for number in ("9", "0", "x", "%C3%A9", "9" * 18):
         problem(server.ask("GET", f"/v1/datasets/undo/commits/{number}"), 404)
     problem(server.ask("GET", "/v1/datasets/undo/commits/" + "9" * 5000), 400)
+    problem(server.ask("POST", "/v1/datasets/undo/revert", {"to": "9" * 5000}), 400)
+    problem(server.ask("POST", "/v1/datasets/undo/snapshots", {"upto": "9" * 5000}), 400)
 
 
 def test_rows_are_deleted_by_key(server: Server) -> None:
@@ -298,6 +300,18 @@ def test_rows_are_deleted_by_key(server: Server) -> None:
     assert server.ask("POST", "/v1/datasets/keyed/rows/delete", {"keys": [2]}).document == {"num_rows": 1}
     problem(server.ask("POST", "/v1/datasets/keyed/rows/delete", {"keys": [7]}), 404)
     problem(server.ask("POST", "/v1/datasets/keyed/rows/delete", {}), 400)
+
+
+def test_rows_with_moments_beyond_python_are_shown(server: Server) -> None:
+    server.create("ages", schema=[{"name": "day", "type": "date32"}])
+    table = pa.table({"day": pa.array([0, 10_000_000], pa.int32()).cast(pa.date32())})
+    assert server.commit("ages", parquet_bytes(table), PARQUET).status == 201
+    rows = server.ask("GET", "/v1/datasets/ages/snapshots/@upto:1/rows").document["rows"]
+    assert [row["day"] for row in rows] == ["1970-01-01", "29349-01-26"]
+    assert list(rows[0])[:2] == ["_id", "_digest"]
+    assert server.ask("GET", "/v1/datasets/ages/snapshots/@upto:1").status == 200
+    result = server.ask("POST", "/v1/query", {"reference": "ages", "sql": "SELECT max(day) FROM snapshot"})
+    assert result.document["rows"] == [["29349-01-26"]]
 
 
 def test_refused_rows_change_nothing_and_leave_nothing(server: Server) -> None:

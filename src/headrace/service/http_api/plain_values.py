@@ -7,9 +7,12 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, date, datetime, time, timedelta
 
+import pyarrow as pa
 from pydantic import JsonValue
 
-__all__ = ["plain_document", "plain_value"]
+from headrace.errors import InvalidInput
+
+__all__ = ["plain_column", "plain_document", "plain_value"]
 
 _DIGEST_BYTES = 32
 
@@ -39,6 +42,26 @@ def plain_value(value: object) -> JsonValue:
     if isinstance(value, Sequence | Set):
         return [plain_value(item) for item in value]
     return _utf8(str(value))
+
+
+def plain_column(values: pa.ChunkedArray, *, name: str) -> list[JsonValue]:
+    """The values of a column, [num_rows]; moments that Python does not know (the year 20,000, nanoseconds) as text.
+
+    Raises:
+        InvalidInput: There are such moments inside of lists or structs.
+    """
+    try:
+        return [plain_value(value) for value in values.to_pylist()]
+    except (OverflowError, ValueError):
+        pass
+    try:
+        texts: list[JsonValue] = values.cast(pa.string()).to_pylist()
+    except pa.ArrowException as error:
+        raise InvalidInput(
+            f"is {values.type} with moments that cannot be shown; choose other columns, or cast it to VARCHAR in SQL",
+            column=name,
+        ) from error
+    return texts
 
 
 def plain_document(document: Mapping[str, object]) -> dict[str, JsonValue]:

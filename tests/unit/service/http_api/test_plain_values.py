@@ -6,9 +6,11 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
-from headrace.service.http_api.plain_values import plain_document, plain_value
+from headrace.errors import InvalidInput
+from headrace.service.http_api.plain_values import plain_column, plain_document, plain_value
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,10 @@ def test_value_becomes_plain(value: object, plain: object) -> None:
 
 def test_document_keeps_its_names() -> None:
     assert plain_document({"a": (1, 2)}) == {"a": [1, 2]}
+
+
+def test_moments_that_python_does_not_know_become_text() -> None:
+    dates = pa.chunked_array([pa.array([0, None, 10_000_000], pa.int32()).cast(pa.date32())])
+    assert plain_column(dates, name="when") == ["1970-01-01", None, "29349-01-26"]
+    with pytest.raises(InvalidInput, match="when"):
+        plain_column(pa.chunked_array([pa.ListArray.from_arrays([0, 3], dates.chunk(0))]), name="when")

@@ -138,4 +138,4 @@ class RevertTo(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "2"}]})
 
-    to: str = Field(description="Id of a commit: what was visible right after it is shown again.")
+    to: str = Field(max_length=18, description="Id of a commit: what was visible right after it is shown again.")

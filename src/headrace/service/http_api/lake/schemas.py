@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from headrace.datasets.audit import AuditEntry
 from headrace.datasets.diffing import Diff
-from headrace.service.http_api.plain_values import plain_document, plain_value
+from headrace.service.http_api.plain_values import plain_column, plain_document, plain_value
 from headrace.service.http_api.public_text import PublicText
 
 __all__ = ["AuditDocument", "DiffDocument", "LineageDocument", "Query", "QueryColumn", "QueryResult"]
@@ -66,11 +66,11 @@ class QueryResult(BaseModel):
     def of(cls, table: pa.Table) -> Self:
         """The first rows of a table."""
         shown = table.slice(0, ROWS_LIMIT)
-        values = [column.to_pylist() for column in shown.columns]
+        values = [plain_column(column, name=name) for name, column in zip(shown.column_names, shown.columns)]
         return cls(
             columns=[QueryColumn(name=field.name, type=str(field.type)) for field in table.schema],
             num_rows=table.num_rows,
-            rows=[[plain_value(value) for value in row] for row in zip(*values)],
+            rows=[list(row) for row in zip(*values)],
             is_cut=shown.num_rows < table.num_rows,
         )
 

@@ -21,7 +21,7 @@ from headrace.service.http_api.edge import (
     snapshot_of,
 )
 from headrace.service.http_api.pages import Page, PageQuery, page_of
-from headrace.service.http_api.plain_values import plain_value
+from headrace.service.http_api.plain_values import plain_column, plain_value
 from headrace.service.http_api.problems import PROBLEM_RESPONSES
 from headrace.service.http_api.snapshots.schemas import (
     AliasDocument,
@@ -114,14 +114,18 @@ def _rows(
     table: pa.Table = snapshot.take_narrow(numbers)
     media = {field.name for field in table.schema if media_kind(field) is not None or field.type == MEDIA_VIEW_TYPE}
     base = f"/v1/datasets/{snapshot.dataset.id}/snapshots/{snapshot.id}/media"
-    rows = []
-    for number, row in zip(numbers.tolist(), table.to_pylist()):
-        shown: dict[str, JsonValue] = {"_id": row.pop("_id"), "_digest": row.pop("_digest").hex()}
-        for name, value in row.items():
-            if name in media and value is not None:
-                known = {key: item for key, item in value.items() if item is not None}
-                shown[name] = plain_value({**known, "href": f"{base}/{number}/{quote(name, safe='')}"})
-            else:
-                shown[name] = plain_value(value)
-        rows.append(shown)
-    return rows
+    columns: dict[str, list[JsonValue]] = {}
+    for name in ["_id", "_digest", *(name for name in table.column_names if name not in ("_id", "_digest"))]:
+        if name not in media:
+            columns[name] = plain_column(table.column(name), name=name)
+            continue
+        hrefs = (f"{base}/{number}/{quote(name, safe='')}" for number in numbers.tolist())
+        columns[name] = [_media(value, href) for value, href in zip(table.column(name).to_pylist(), hrefs)]
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def _media(value: dict[str, object] | None, href: str) -> JsonValue:
+    """What is known of a media value, and where its bytes are."""
+    if value is None:
+        return None
+    return plain_value({**{name: item for name, item in value.items() if item is not None}, "href": href})

@@ -22,7 +22,7 @@ class TakeSnapshot(BaseModel):
     )
 
     tags: dict[str, str | list[str]] | None = Field(default=None, description="Commits must have all of these.")
-    upto: str | None = Field(default=None, description="Only commits with this id or a lower one.")
+    upto: str | None = Field(default=None, max_length=18, description="Only commits with this id or a lower one.")
     where: str | None = Field(default=None, description='A DuckDB expression, for example "len(text) > 20".')
     columns: list[str] | None = Field(default=None, description="Only these columns, in this order.")
     alias: str | None = Field(default=None, description="A movable name to point here.")
