@@ -515,6 +515,8 @@ stages:
   - {name: sharp, filter: "data.size >= ${min_side}"}
 """
 _RUN_RECIPE = ["recipe", "run", "recipe.yaml", "--workers", "0"]
+_ELSEWHERE = (("demo",), ("serve",))
+"""Run in tests of their own; the server goes on until it is told to end."""
 _BEFORE_EXAMPLES = {
     ("columns", "drop"): [_ADD_COLUMN],
     ("columns", "list"): [_ADD_COLUMN],
@@ -527,9 +529,8 @@ _BEFORE_EXAMPLES = {
 }
 
 
-@pytest.mark.parametrize("path", [path for path in sorted(COMMANDS) if path != ("demo",)], ids=" ".join)
+@pytest.mark.parametrize("path", [path for path in sorted(COMMANDS) if path not in _ELSEWHERE], ids=" ".join)
 def test_example_of_help_runs_and_its_hint_too(path: tuple[str, ...], folder: Path) -> None:
-    """The demo's example runs in the demo's own test."""
     example = COMMANDS[path].example
     if path == ("dataset", "create"):
         shutil.rmtree("lake")

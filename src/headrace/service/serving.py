@@ -76,7 +76,9 @@ class Service:
             preparation = SnapshotPreparation(lake, jobs, buckets, wake=lambda: self._runner.wake())
             self._runner = JobRunner(jobs, {KIND: preparation.run})
             self._socket = _listening(settings.host, settings.http_port)
-            application = create_application(lake, is_ready=lambda: self._is_ready)
+            application = create_application(
+                lake, is_ready=lambda: self._is_ready, jobs=jobs, is_loopback=_is_loopback(settings.host)
+            )
             config = uvicorn.Config(
                 application,
                 log_config=None,

@@ -15,6 +15,7 @@ from headrace.service.http_api.body_limits import BodyLimits
 from headrace.service.http_api.commits import routes as commits
 from headrace.service.http_api.datasets import routes as datasets
 from headrace.service.http_api.edge import LakeEdge
+from headrace.service.http_api.foreign_pages import ForeignPages
 from headrace.service.http_api.jobs import routes as job_routes
 from headrace.service.http_api.lake import routes as lake_routes
 from headrace.service.http_api.operations import routes as operations
@@ -56,6 +57,7 @@ def create_application(
     is_ready: Callable[[], bool] = lambda: True,
     jobs: JobStore | None = None,
     upload_directory: Path | None = None,
+    is_loopback: bool = False,
 ) -> FastAPI:
     """The HTTP edge of a lake.
 
@@ -64,6 +66,7 @@ def create_application(
         is_ready: Whether requests should be sent here, for `/readyz`.
         jobs: Durable jobs to show under `/v1/jobs`; without a store there are no such routes.
         upload_directory: Where bodies with rows wait while they are read; by default the system's temporary folder.
+        is_loopback: It listens at this machine's own address only, so that requests under other names are refused.
     """
     edge = LakeEdge.of(lake, is_ready=is_ready, jobs=jobs, upload_directory=upload_directory)
     application = LakeApplication(
@@ -83,6 +86,7 @@ def create_application(
         application.include_router(job_routes.router)
     add_problem_handlers(application, edge.text)
     application.add_middleware(BodyLimits)
+    application.add_middleware(ForeignPages, is_loopback=is_loopback)
     application.add_middleware(RequestWatch, metrics=edge.metrics)  # added last: it sees every request first
     return application
 
