@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 import headrace
 from headrace.datasets.lake import Lake
+from tests.generated_media import image_bytes
 
 BUCKET = "mini-automl-dm"
 SERVICE = "data_management.DataManagementService"
@@ -345,6 +347,33 @@ def test_abuse_leaves_the_server_as_it_was(shared: tuple[Server, Client]) -> Non
     assert [each.dataset_id for each in client("ListDatasets")] == before
     status = health_pb2_grpc.HealthStub(client.channel).Check(health_pb2.HealthCheckRequest(service=""))
     assert status.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://127.0.0.1:{port}/a.png", "http://localhost:{port}/a.png", "http://[::ffff:127.0.0.1]:{port}/a.png",
+     "http://2130706433:{port}/a.png", "http://169.254.169.254/latest", "file:///etc/hostname", "/etc/hostname",
+     "../../lake/headrace.json", "s3://other/a.png", "HTTP://127.0.0.1:{port}/a.png"],
+)  # fmt: skip
+def test_rows_make_the_server_read_nothing_but_its_buckets(shared: tuple[Server, Client], place: str) -> None:
+    server, client = shared
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        canary.settimeout(0.5)
+        address = place.format(port=canary.getsockname()[1])
+        server.upload("photos.csv", f"id,image,text\n1,{address},words\n")
+        with pytest.raises(grpc.RpcError) as caught:
+            client.create("photos.csv", dataset_type=4)
+        assert caught.value.code() in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT)
+        with pytest.raises(TimeoutError):
+            canary.accept()
+
+
+def test_rows_name_files_beside_their_table(shared: tuple[Server, Client]) -> None:
+    server, client = shared
+    (server.bucket / "beside.png").write_bytes(image_bytes("PNG"))
+    server.upload("photos.csv", "id,image,text\n1,beside.png,words\n")
+    created = client.create("photos.csv", dataset_type=4)
+    assert server.lake.dataset(created.dataset_id).num_rows == 1
 
 
 def test_reflection_answers_in_both_versions(shared: tuple[Server, Client]) -> None:

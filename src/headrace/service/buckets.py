@@ -79,6 +79,11 @@ class Buckets:
             )
         return f"{place}/{'/'.join(names)}"
 
+    def hold(self, uri: str) -> bool:
+        """Whether an address lies in one of the buckets."""
+        text = str(StoreUri.parse(uri))
+        return any(text.startswith(f"{place}/") for place in self.places.values())
+
     def told(self, message: str) -> str:
         """A message without the places of buckets, which are the server's own matter."""
         for name, place in sorted(self.places.items(), key=lambda item: -len(item[1])):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from headrace.errors import InvalidInput
+from headrace.errors import InvalidInput, PermissionDenied
+from headrace.service.bucket_locations import BucketLocations
 from headrace.service.buckets import Buckets, parse_bucket
 
 
@@ -47,3 +48,25 @@ def test_what_is_no_bucket_is_told(text: str) -> None:
 
 def test_a_bucket_is_a_name_and_a_place() -> None:
     assert parse_bucket("a=s3://b/c=d") == ("a", "s3://b/c=d")
+
+
+def test_nothing_but_buckets_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_bytes(b"1")
+    (tmp_path / "ab").mkdir()
+    locations = BucketLocations(Buckets.of({"a": str(tmp_path / "a"), "cloud": "s3://b/prefix"}))
+    store, key = locations.open(str(tmp_path / "a" / "x"))
+    assert store.get(key) == b"1"
+    for uri in (
+        f"{tmp_path}/ab/x",
+        f"{tmp_path}/a/../ab/x",
+        f"file://{tmp_path}/ab/x",
+        "/etc/hostname",
+        "http://127.0.0.1:1/x",
+        "http://169.254.169.254/latest/meta-data",
+        "s3://b/prefixed/x",
+        "s3://other/prefix/x",
+        "memory://b/prefix/x",
+    ):
+        with pytest.raises(PermissionDenied, match="none of the server's buckets"):
+            locations.open(uri)

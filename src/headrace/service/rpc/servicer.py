@@ -16,6 +16,7 @@ from headrace.datasets.dataset import Dataset
 from headrace.datasets.lake import Lake
 from headrace.errors import HeadraceError, InvalidInput, NotFound
 from headrace.schema.names import is_dataset_id
+from headrace.service.bucket_locations import BucketLocations
 from headrace.service.buckets import Buckets
 from headrace.service.preparing import SnapshotPreparation
 from headrace.service.rpc import data_management_pb2 as wire
@@ -32,6 +33,7 @@ class DataManagementServicer:
 
     def __init__(self, lake: Lake, buckets: Buckets, preparation: SnapshotPreparation) -> None:
         self._lake = lake
+        self._lake_to_write = Lake(lake.store, actor=lake.actor, clock=lake.clock, locations=BucketLocations(buckets))
         self._buckets = buckets
         self._preparation = preparation
         self._messages = Messages()
@@ -68,7 +70,7 @@ class DataManagementServicer:
             )
             options = _options("Initial commit", request.tags)
             with self._source(request.bucket, request.path) as source:
-                dataset = create_dataset(self._lake, declaration, source=source, options=options)
+                dataset = create_dataset(self._lake_to_write, declaration, source=source, options=options)
             return self._messages.summary(dataset)
 
     def UpdateDataset(self, request: wire.CreateCommitRequest, context: grpc.ServicerContext) -> wire.DatasetSummary:  # noqa: N802
@@ -77,7 +79,7 @@ class DataManagementServicer:
             dataset = self._dataset(request.dataset_id)
             tags = tags_of(request.tags)
             with self._source(request.bucket, request.path) as source:
-                dataset.commit(source, message=request.commit_message, tags=tags)
+                self._lake_to_write.dataset(dataset.id).commit(source, message=request.commit_message, tags=tags)
             return self._messages.summary(dataset)
 
     def PrepareTrainingDataset(self, request: wire.DatasetQuery, context: grpc.ServicerContext) -> wire.SnapshotVersion:  # noqa: N802
