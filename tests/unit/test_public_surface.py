@@ -23,7 +23,7 @@ PUBLIC_PACKAGES = [
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(headrace.__path__, prefix="headrace.")
-    if not module.name.endswith("__main__")
+    if not module.name.endswith(("__main__", "_pb2"))  # what a compiler generated has no `__all__`
 )
 
 

@@ -42,7 +42,9 @@ COMMANDS = {
         "headrace.cli.commands.dataset:dataset", "Create, list, look at, delete and restore datasets.", _BASICS
     ),
     "commit": LazyCommand("headrace.cli.commands.commit:commit", "Add rows from a source to a dataset.", _BASICS),
-    "serve": LazyCommand("headrace.cli.commands.serve:serve", "Serve a lake over gRPC and HTTP.", _BASICS),
+    "serve": LazyCommand(
+        "headrace.cli.commands.serve:serve", "Serve a lake over gRPC and HTTP until it is told to end.", _BASICS
+    ),
     "columns": LazyCommand(
         "headrace.cli.commands.columns:columns", "Give rows further columns without rewriting them.", _BASICS
     ),
