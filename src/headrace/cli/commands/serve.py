@@ -7,7 +7,6 @@ import logging
 import signal
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +15,6 @@ from headrace.cli.output import Output
 from headrace.cli.parameters import lake_argument
 from headrace.connecting import connect
 from headrace.errors import InvalidInput, MissingExtra
-
-if TYPE_CHECKING:
-    from headrace.service.serving import ServiceSettings
 
 _NEEDED = ("alembic", "fastapi", "grpc", "grpc_health", "grpc_reflection", "prometheus_client", "sqlalchemy", "uvicorn")
 
@@ -64,17 +60,19 @@ def serve(
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtra(f"headrace serve needs {', '.join(missing)}: pip install 'headrace[server]'")
-    from headrace.service.serving import Service
+    from headrace.service.serving import Service, ServiceSettings
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    settings = _settings(host, http_port, grpc_port, buckets, view_bucket, database, is_open, drain_seconds)
+    settings = ServiceSettings(
+        host, http_port, grpc_port, _places(buckets), view_bucket, database, is_open, drain_seconds
+    )
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     target = connect(lake)
     service = Service(target, settings)
-    service.start()
     try:
+        service.start()
         if output.is_json:
             output.document({"lake": target.uri, "http": service.http_address, "grpc": service.grpc_address})
         else:
@@ -85,18 +83,8 @@ def serve(
         service.stop()
 
 
-def _settings(
-    host: str,
-    http_port: int,
-    grpc_port: int,
-    buckets: Sequence[str],
-    view_bucket: str | None,
-    database: str | None,
-    is_open: bool,
-    drain_seconds: float,
-) -> ServiceSettings:
+def _places(buckets: Sequence[str]) -> dict[str, str]:
     from headrace.service.buckets import parse_bucket
-    from headrace.service.serving import ServiceSettings
 
     places: dict[str, str] = {}
     for text in buckets:
@@ -104,4 +92,4 @@ def _settings(
         if name in places:
             raise InvalidInput(f"--bucket {text}: there are two buckets {name!r}; each name is given once")
         places[name] = place
-    return ServiceSettings(host, http_port, grpc_port, places, view_bucket, database, is_open, drain_seconds)
+    return places
